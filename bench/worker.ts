@@ -5,6 +5,7 @@ import { LIMITS } from '../contract/limits.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { createDatabase } from '../core/db/database.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
+import { SYSTEM } from '../core/identity/audit/audit-log.ts'
 import type { NewRecord } from '../core/log/log.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
 import { declareMetric } from '../core/metrics/declare-metric.ts'
@@ -145,7 +146,7 @@ async function declareMetrics(url: string, dimension: string): Promise<void> {
     .where('slug', '=', 'bench')
     .executeTakeFirstOrThrow()
   for (const definition of metricsWith(dimension))
-    await declareMetric(db, tenant_id, parseMetricDefinition(definition))
+    await declareMetric(db, tenant_id, parseMetricDefinition(definition), SYSTEM)
   await db.destroy()
 }
 

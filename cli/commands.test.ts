@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -6,9 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import { type Config, readConfig } from '../core/config.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
 import { createKey } from '../core/identity/api-keys.ts'
+import { canonicalJson } from '../core/identity/audit/hash-entry.ts'
 import { createTenant } from '../core/identity/tenants.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../tests/lib/database.ts'
+import { createAuditCommand } from './audit/audit-command.ts'
 import { createDeadLettersCommand } from './commands/dead-letters.ts'
 import { createDoctorCommand } from './commands/doctor.ts'
 import { createKeyCommand } from './commands/key.ts'
@@ -53,7 +56,8 @@ async function run(create: CreateCommand, args: readonly string[], env = {}) {
       ),
   }
   const command = create(readConfig({ DATABASE_URL: database.url, ...env }), terminal)
-  await command.exitOverride().parseAsync([...args], { from: 'user' })
+  for (const each of [command, ...command.commands]) each.exitOverride()
+  await command.parseAsync([...args], { from: 'user' })
   // biome-ignore lint/suspicious/noExplicitAny: the shape is what is tested
   return { out: out.join('\n'), errors: errors.join('\n'), json: json as any[], rows }
 }
@@ -91,6 +95,30 @@ describe('sluice key', () => {
     const leftMs = Date.parse(printed.replaces.expires_at) - Date.now()
     expect(Math.round(leftMs / 60_000)).toBe(120)
     expect(printed.key_id).not.toBe(keyId)
+  })
+
+  test('create and set limit a public key to events and properties, and any takes the limit away', async () => {
+    const args = [
+      'create',
+      '--kind',
+      'pub',
+      '--name',
+      'limited',
+      '--allow-event',
+      'a',
+      'b',
+      '--json',
+    ]
+    const [{ key_id: id }] = (await run(createKeyCommand, args)).json
+    const find = async () =>
+      (await run(createKeyCommand, ['list', '--json'])).json[0].find(
+        ({ keyId }: { keyId: string }) => keyId === id,
+      )
+    expect(await find()).toMatchObject({ allowedEvents: ['a', 'b'], allowedProperties: null })
+    await run(createKeyCommand, ['set', id, '--allow-event', 'any', '--allow-property', 'x'])
+    expect(await find()).toMatchObject({ allowedEvents: null, allowedProperties: ['x'] })
+    const secret = ['create', '--name', 'secret', '--allow-event', 'a']
+    await expect(run(createKeyCommand, secret)).rejects.toThrow('only be set for a public key')
   })
 })
 
@@ -141,4 +169,87 @@ test('sluice doctor exits with 1 where something is wrong, and shows how to repa
     expect.stringMatching(/^✗ data folder {2}/),
     expect.stringContaining('set SLUICE_HOME'),
   ])
+})
+
+/** The commands of a guide in their order, as a stranger would paste them. */
+function commandsOf(guide: string): string[][] {
+  const text = readFileSync(new URL(`../docs/${guide}`, import.meta.url), 'utf8')
+  return [...text.matchAll(/^npm run sluice -- (.+)$/gm)].map(([, line]) =>
+    (line as string).split(' '),
+  )
+}
+
+test('every command of docs/keys.md works, one after the other', async () => {
+  const commands = commandsOf('keys.md')
+  expect(commands.length).toBeGreaterThan(7)
+  for (const [group, ...args] of commands) {
+    expect(group).toBe('key')
+    await run(createKeyCommand, args)
+    expect([args, process.exitCode]).toEqual([args, undefined])
+  }
+})
+
+describe('sluice audit', () => {
+  const heads = async () =>
+    (await run(createAuditCommand, ['verify', '--json'])).json[0] as {
+      tenant: string
+      ok: boolean
+      head: string | null
+    }[]
+
+  test('list shows changes newest first, and as JSON what the hashes cover', async () => {
+    const { keyId } = await createKey(db, { tenant: 'default', name: 'audited', scopes: ['read'] })
+    await run(createKeyCommand, ['set', keyId, '--limit', '7'])
+    const { rows } = await run(createAuditCommand, ['list', '--action', 'key.', '--limit', '2'])
+    expect(rows.map(({ Action, Actor, Object: object }) => [Action, Actor, object])).toEqual([
+      ['key.changed', 'cli', `key ${keyId}`],
+      ['key.created', 'system', `key ${keyId}`],
+    ])
+    expect(rows[0]).toMatchObject({ From: '{"eventsPerMinute":null}', To: '{"eventsPerMinute":7}' })
+    const { out } = await run(createAuditCommand, ['list', '--limit', '1', '--json'])
+    const { hash, ...entry } = JSON.parse(out)
+    expect(createHash('sha256').update(canonicalJson(entry)).digest('hex')).toBe(hash)
+  })
+
+  test('every command of docs/audit.md works, but for the head of somebody else', async () => {
+    const commands = commandsOf('audit.md')
+    expect(commands.length).toBeGreaterThan(5)
+    for (const [, ...args] of commands.filter(([, , flag]) => flag !== '--head')) {
+      await run(createAuditCommand, args)
+      expect([args, process.exitCode]).toEqual([args, undefined])
+    }
+  })
+
+  test('verify exits with 1 and names the first entry that was changed, and one that is missing', async () => {
+    const before = await heads()
+    expect(before.map(({ tenant, ok }) => [tenant, ok])).toEqual([
+      ['@system', true],
+      ['default', true],
+    ])
+    expect(process.exitCode).toBeUndefined()
+    const head = before.find(({ tenant }) => tenant === 'default')?.head as string
+    await createKey(db, { tenant: 'default', name: 'later', scopes: ['read'] })
+    const kept = await run(createAuditCommand, ['verify', '--tenant', 'default', '--head', head])
+    expect(kept.out).toMatch(
+      /^✓ default: \d+ entries as they were written\.\n {2}--head default=\d+:/,
+    )
+
+    const { rows } = await database.pool.query(
+      "UPDATE audit_log SET object = 'key 2' WHERE sequence = 2 RETURNING tenant_id",
+    )
+    expect(rows).toHaveLength(1)
+    const changed = await run(createAuditCommand, ['verify'])
+    expect(changed.out).toContain('✗ default: entry 2: it was changed.')
+    expect(process.exitCode).toBe(1)
+
+    await database.pool.query('DELETE FROM audit_log; DELETE FROM audit_head')
+    const gone = await run(createAuditCommand, ['verify', '--head', head])
+    expect(gone.out).toContain('✗ default: all of it is missing.')
+  })
+
+  test('verify refuses a head that is not as it printed it', async () => {
+    await expect(run(createAuditCommand, ['verify', '--head', 'default=1'])).rejects.toThrow(
+      'Use what "audit verify" printed',
+    )
+  })
 })

@@ -5,33 +5,8 @@ import { type Config, readConfig } from '../core/config.ts'
 import { IdentityError } from '../core/identity/identity-error.ts'
 import { ROOT } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
-import { createTerminal, type Terminal } from './terminal.ts'
-
-type CreateCommand = (config: Config, terminal: Terminal) => Command
-
-/** In the order of the help text. */
-const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
-  start: async () => (await import('./commands/start.ts')).createStartCommand,
-  status: async () => (await import('./commands/status.ts')).createStatusCommand,
-  stop: async () => (await import('./commands/stop.ts')).createStopCommand,
-  login: async () => (await import('./commands/login.ts')).createLoginCommand,
-  send: async () => (await import('./commands/send.ts')).createSendCommand,
-  load: async () => (await import('./load/load-command.ts')).createLoadCommand,
-  query: async () => (await import('./commands/query.ts')).createQueryCommand,
-  metric: async () => (await import('./metric/metric-command.ts')).createMetricCommand,
-  key: async () => (await import('./commands/key.ts')).createKeyCommand,
-  tenant: async () => (await import('./commands/tenant.ts')).createTenantCommand,
-  lag: async () => (await import('./commands/lag.ts')).createLagCommand,
-  offsets: async () => (await import('./commands/offsets.ts')).createOffsetsCommand,
-  replay: async () => (await import('./commands/replay.ts')).createReplayCommand,
-  'dead-letters': async () => (await import('./commands/dead-letters.ts')).createDeadLettersCommand,
-  demo: async () => (await import('./commands/demo.ts')).createDemoCommand,
-  engines: async () => (await import('./commands/engines.ts')).createEnginesCommand,
-  migrate: async () => (await import('./commands/migrate.ts')).createMigrateCommand,
-  topics: async () => (await import('./commands/topics.ts')).createTopicsCommand,
-  doctor: async () => (await import('./commands/doctor.ts')).createDoctorCommand,
-  reset: async () => (await import('./commands/reset.ts')).createResetCommand,
-}
+import { COMMANDS, type CreateCommand } from './registry/commands.ts'
+import { createTerminal } from './terminal.ts'
 
 const IDENTITY_HINT =
   '"npm run sluice -- tenant list" and "npm run sluice -- key list" show what exists.'

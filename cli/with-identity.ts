@@ -1,5 +1,6 @@
 import type { Config } from '../core/config.ts'
 import type { Database } from '../core/db/database.ts'
+import type { AuditActor } from '../core/identity/audit/audit-log.ts'
 import { createSecurityLog, type SecurityEvent } from '../core/lib/security-log.ts'
 import { createLogger } from '../core/logger.ts'
 import { requireRunningInstance, withDatabase } from './running-instance.ts'
@@ -8,6 +9,9 @@ import { requireRunningInstance, withDatabase } from './running-instance.ts'
 export type RecordChange = (
   change: Pick<SecurityEvent, 'name' | 'tenant'> & { detail: string },
 ) => void
+
+/** Of what commands change, for the audit log. */
+export const CLI: AuditActor = { kind: 'cli' }
 
 const STANDARD_ERROR = 2
 

@@ -4,6 +4,22 @@
  */
 export const API_ERRORS = {
   BAD_USER_INPUT: { status: 400, retryable: false, message: 'An argument is invalid.' },
+  SIGN_IN_INVALID: {
+    status: 400,
+    retryable: false,
+    message: 'The response of the provider could not be verified; begin again.',
+  },
+  SIGN_IN_EXPIRED: {
+    status: 400,
+    retryable: false,
+    message:
+      'This sign-in took longer than 10 minutes, was used already, or began in another browser or tab; begin again.',
+  },
+  LOGOUT_TOKEN_INVALID: {
+    status: 400,
+    retryable: false,
+    message: 'The logout token is not valid.',
+  },
   UNAUTHENTICATED: {
     status: 401,
     retryable: false,
@@ -19,6 +35,11 @@ export const API_ERRORS = {
     retryable: false,
     message: 'This sign-in link was used, has expired, or does not exist.',
   },
+  PASSKEY_INVALID: {
+    status: 401,
+    retryable: false,
+    message: 'This passkey is not known here, or did not prove who you are.',
+  },
   METRICS_UNAUTHENTICATED: {
     status: 401,
     retryable: false,
@@ -28,6 +49,26 @@ export const API_ERRORS = {
     status: 403,
     retryable: false,
     message: 'These credentials do not allow this request.',
+  },
+  SIGN_IN_AGAIN: {
+    status: 403,
+    retryable: false,
+    message: 'Sign in again first: this change needs a sign-in of the last 15 minutes.',
+  },
+  INVITATION_FOR_ANOTHER: {
+    status: 403,
+    retryable: false,
+    message: 'This invitation is for another e-mail address, or yours is not verified.',
+  },
+  NOT_A_MEMBER: {
+    status: 403,
+    retryable: false,
+    message: 'Nobody has invited you yet; ask an owner or admin of your team for an invitation.',
+  },
+  SIGN_IN_LINKS_OFF: {
+    status: 403,
+    retryable: false,
+    message: 'Sign-in links are switched off here; choose another way to sign in.',
   },
   CROSS_SITE_REFUSED: {
     status: 403,
@@ -51,7 +92,61 @@ export const API_ERRORS = {
     retryable: false,
     message: 'No metric with this name is declared.',
   },
+  MEMBER_NOT_FOUND: { status: 404, retryable: false, message: 'Nobody with this id is a member.' },
+  SESSION_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'You have no session with this id.',
+  },
+  INVITATION_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'This invitation was used, revoked, has expired, or does not exist.',
+  },
+  PASSKEY_NOT_FOUND: { status: 404, retryable: false, message: 'You have no such passkey.' },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  PASSKEYS_NOT_AVAILABLE: {
+    status: 409,
+    retryable: false,
+    message: 'Passkeys are switched off here, or the address of this page is not a host name.',
+  },
+  PASSKEY_EXISTS: { status: 409, retryable: false, message: 'This passkey is known already.' },
+  PASSKEY_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'You cannot have more passkeys; remove one first.',
+  },
+  LAST_PASSKEY: {
+    status: 409,
+    retryable: false,
+    message: 'Without this passkey you could not sign in again; add another one first.',
+  },
+  LAST_OWNER: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant keeps one owner; make somebody else an owner first.',
+  },
+  TENANT_EXISTS: { status: 409, retryable: false, message: 'A tenant with this id exists.' },
+  MEMBER_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'There cannot be more members or open invitations; remove one first.',
+  },
+  VERSION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: 'It was changed in the meantime; read it again and repeat the change.',
+  },
+  KEY_NOT_ACTIVE: {
+    status: 409,
+    retryable: false,
+    message: 'This API key was revoked, has expired or was replaced; create a new one.',
+  },
+  KEY_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant cannot have more API keys that work; revoke one first.',
+  },
   METRIC_NAME_TAKEN: {
     status: 409,
     retryable: false,
@@ -98,6 +193,11 @@ export const API_ERRORS = {
     status: 503,
     retryable: true,
     message: 'This service is unavailable right now; try again soon.',
+  },
+  PROVIDER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: 'The provider of this sign-in does not respond as it should; try again soon.',
   },
   DASHBOARD_NOT_BUILT: {
     status: 503,

@@ -64,6 +64,10 @@ export interface KeyRecord {
   event_age_max_s: number
   /** Values of schema_version that an event may have; null or absent allows all. */
   schema_versions?: string[] | null
+  /** Names that an event may have; null or absent allows all. */
+  allowed_events?: string[] | null
+  /** Properties, at their top level, that an event may have; null or absent allows all. */
+  allowed_properties?: string[] | null
   /** RFC 3339 */
   expires_at: string | null
   revoked_at: string | null
@@ -80,6 +84,8 @@ export const keyRecord = z.object({
   may_import_history: z.boolean(),
   event_age_max_s: z.number().check(z.positive()),
   schema_versions: z.optional(z.nullable(z.array(z.string()))),
+  allowed_events: z.optional(z.nullable(z.array(z.string()))),
+  allowed_properties: z.optional(z.nullable(z.array(z.string()))),
   expires_at: z.nullable(z.string()),
   revoked_at: z.nullable(z.string()),
 }) satisfies z.ZodMiniType<KeyRecord>

@@ -182,6 +182,8 @@ export const ITEM_ERRORS = {
   VALUE_INVALID: 'The value is not a number, or one that cannot be summed.',
   SCHEMA_VERSION_INVALID: `The version is not 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
   SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not accept this version.',
+  EVENT_NOT_ALLOWED: 'This API key may not send events of this name.',
+  PROPERTY_NOT_ALLOWED: 'Events of this API key may not have this property.',
   PROPERTIES_INVALID: 'The properties are not a JSON object.',
   CONTEXT_INVALID: 'The context is not a JSON object.',
   PROPERTY_CONFLICT: 'A property is sent twice with different values.',

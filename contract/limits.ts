@@ -94,6 +94,9 @@ export const LIMITS = {
   /** How long usage counts of API keys are kept. */
   keyUseDays: 90,
   schemaVersionsMax: 100,
+  /** Names of events, and properties, that a public key may be limited to. */
+  keyAllowedEventsMax: 100,
+  keyAllowedPropertiesMax: 100,
   /** Sites in SLUICE_SITE_KEYS. */
   siteKeysMax: 1_000,
   idempotencyEntriesMax: 50_000,

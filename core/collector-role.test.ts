@@ -5,6 +5,7 @@ import { openRequest } from '../tests/lib/open-request.ts'
 import { readConfig } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { createKey, revokeKey } from './identity/api-keys.ts'
+import { DEFAULT_SIGN_IN } from './identity/sign-in/sign-in-settings.ts'
 import { createTenant } from './identity/tenants.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createLogger } from './logger.ts'
@@ -34,6 +35,7 @@ async function start() {
     collector: readConfig({ SLUICE_COLLECTOR_PORT: '0' }).collector,
     dashboardFolder: '/nowhere',
     retentionDays: undefined,
+    signIn: DEFAULT_SIGN_IN,
     logger: createLogger('error', 2),
     lifecycle,
   })

@@ -6,11 +6,14 @@ import { TOPICS } from '../contract/log/topics.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
 import type { HttpDirectorySettings } from '../edge/auth/key-directory.ts'
 import type { EdgeOptions } from '../edge/entry/settings.ts'
+import { type AuditConfig, readAudit } from './audit-config.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
+import type { SignInSettings } from './identity/sign-in/sign-in-settings.ts'
 import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
+import { readSignIn } from './sign-in-config.ts'
 
 /** The settings of core and of the commands, from the environment; core/settings/ describes each. */
 export interface Config {
@@ -38,6 +41,8 @@ export interface Config {
   publicUrl: string | undefined
   /** SLUICE_TRUSTED_PROXIES */
   trustedProxies: TrustedProxies
+  /** SLUICE_SIGN_IN_LINKS, SLUICE_PASSKEYS, SLUICE_OIDC_…, SLUICE_OPERATORS and SLUICE_SIGN_IN_CONTACT */
+  signIn: SignInSettings
   /** SLUICE_METRICS_TOKEN */
   metricsToken: string | undefined
   /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
@@ -63,6 +68,7 @@ export interface Config {
   logLevel: string
   /** SLUICE_RETENTION_DAYS; that of contract/limits.ts unless set */
   retentionDays: number | undefined
+  audit: AuditConfig
   /** SLUICE_WORKER_CONCURRENCY; that of contract/limits.ts unless set */
   workerConcurrency: number | undefined
   /** Whether to colour output: on a terminal, unless NO_COLOR is set (https://no-color.org) */
@@ -89,6 +95,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     trustedProxies: readTrustedProxies(env),
+    signIn: readSignIn(env),
     metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
@@ -102,6 +109,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     readKey: env.SLUICE_READ_KEY || undefined,
     logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
+    audit: readAudit(env),
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }

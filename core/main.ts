@@ -80,6 +80,8 @@ async function start(): Promise<void> {
     host: config.host,
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
+    signIn: config.signIn,
+    audit: config.audit,
     metricsToken: config.metricsToken,
     port: config.corePort,
     collector: config.collector,

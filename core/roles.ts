@@ -8,12 +8,13 @@ import { type AddressOf, clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createSharedAttempts } from './api/http/shared-attempts.ts'
-import { SIGN_INS_PER_MINUTE } from './api/http/sign-in.ts'
+import { SIGN_INS_PER_MINUTE } from './api/http/sign-in/guard.ts'
 import { createLiveHub, type LiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
+import { startAuditExpiry, startSecurityLog, startWebhook } from './audit-roles.ts'
 import { serveCollector } from './collector-role.ts'
 import type { Config } from './config.ts'
 import { connect, connectRedis } from './connections.ts'
@@ -25,7 +26,8 @@ import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
-import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
+import { applyOperators } from './identity/sign-in/operators.ts'
+import type { SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -59,11 +61,14 @@ export interface RolesOptions {
   publicUrl?: string
   /** Proxies that are believed about the client's address; none unless given. */
   trustedProxies?: Config['trustedProxies']
+  signIn: Config['signIn']
   /** The Bearer token of /metrics. */
   metricsToken?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
   workerConcurrency?: Config['workerConcurrency']
+  /** Entries are kept, and sent nowhere, unless given. */
+  audit?: Config['audit']
   logger: Logger
   lifecycle: Lifecycle
   onboarding?: () => Onboarding | undefined
@@ -106,6 +111,7 @@ export async function startRoles(startOptions: RolesOptions): Promise<RunningRol
 }
 
 function startWorker(options: OptionsWithRoles, log: Log): void {
+  startAuditExpiry(options)
   const { databaseUrl, retentionDays, workerConcurrency: concurrency, logger, lifecycle } = options
   const { onOffsetGap: onGap, onWorkerEnd } = options
   const stop = new AbortController()
@@ -129,8 +135,7 @@ function startWorker(options: OptionsWithRoles, log: Log): void {
 
 async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  const securityLog = createSecurityLog(logger)
-  lifecycle.onStop('security log', async () => securityLog.close())
+  const securityLog = startSecurityLog(options, db)
   // Pools of their own: however many queries or unknown credentials wait, an edge that looks up a key does not.
   const keysDb = connect(options, 'key directory', { max: 2, statementMs: 2_000, connectMs: 2_000 })
   const queries = connect(options, 'query connections', {
@@ -143,6 +148,10 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
   const redis = await connectRedis(options, options.redisUrl)
+  if (roles.includes('api')) {
+    await applyOperators(db, options.signIn?.operators ?? [])
+    startWebhook(options, connect(options, 'audit webhook', { max: 1 }))
+  }
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('key publisher', () => publisher.close())
@@ -204,6 +213,7 @@ function createApi(
       createSharedAttempts(redis, SIGN_INS_PER_MINUTE, (error) =>
         logger.warn({ error: String(error) }, 'sign-ins are counted by this core alone'),
       ),
+    signIn: options.signIn,
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
   }
 }

@@ -2,7 +2,7 @@ import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { waitUntilDrained } from '../core/drain.ts'
 import { edgeUser } from '../core/gateway/users.ts'
-import { mintLoginLink } from '../core/identity/sessions.ts'
+import { mintLoginLink } from '../core/identity/login-links.ts'
 import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle } from '../core/lifecycle.ts'
@@ -47,6 +47,8 @@ async function start(config: CoreConfig): Promise<void> {
     port: config.port,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
+    signIn: config.signIn,
+    audit: config.audit,
     logger,
     lifecycle,
     onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),

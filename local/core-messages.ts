@@ -1,3 +1,5 @@
+import type { AuditConfig } from '../core/audit-config.ts'
+import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What the supervisor of `npm start` and its core tell each other over the IPC channel. */
@@ -11,6 +13,8 @@ export interface CoreConfig {
   logFile: string
   logLevel: string
   retentionDays: number | undefined
+  signIn: SignInSettings
+  audit: AuditConfig
 }
 
 /** Core to supervisor. */

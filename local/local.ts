@@ -1,7 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { loginUrl } from '../core/identity/sessions.ts'
+import type { AuditConfig } from '../core/audit-config.ts'
+import { loginUrl } from '../core/identity/login-links.ts'
+import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'
@@ -35,6 +37,8 @@ export interface EmbeddedOptions {
   seed: number
   logLevel: string
   retentionDays: number | undefined
+  signIn: SignInSettings
+  audit: AuditConfig
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
   /** Records are missing from the log, or a part ended and is restarted; everything else continues. */
@@ -154,6 +158,8 @@ async function startAll(
       logFile,
       logLevel: options.logLevel,
       retentionDays: options.retentionDays,
+      signIn: options.signIn,
+      audit: options.audit,
     })),
     onStep,
     onOffsetGap: (message) => onAlarm(message, 'offset-gap'),

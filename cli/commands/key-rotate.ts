@@ -6,7 +6,7 @@ import { formatCount, formatMinute } from '../format.ts'
 import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
 import { orNull, parseDuration, parseFutureTime, readNull } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 
 const OVERLAP_DAYS_MAX = 365
 
@@ -36,10 +36,15 @@ export function createKeyRotateCommand(config: Config, terminal: Terminal): Comm
     .action((key: string, options) => {
       const reference = parseKeyReference(key)
       return withIdentity(config, async (db, recordChange) => {
-        const rotated = await rotateKey(db, reference, {
-          until: options.until ?? new Date(Date.now() + options.overlap),
-          expiresAt: readNull<Date>(options.expires),
-        })
+        const rotated = await rotateKey(
+          db,
+          reference,
+          {
+            until: options.until ?? new Date(Date.now() + options.overlap),
+            expiresAt: readNull<Date>(options.expires),
+          },
+          { by: CLI },
+        )
         recordChange({
           name: 'api-key-rotated',
           tenant: rotated.old.tenant,

@@ -9,7 +9,7 @@ import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
 import { describeKeyLimits } from '../key-limits.ts'
 import { orNull, parseFutureTime, parseWholeNumber, readNull } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 
 export const EVENTS_PER_MINUTE_MAX = 2_147_483_647
 
@@ -38,6 +38,8 @@ export function createKeySetCommand(config: Config, terminal: Terminal): Command
       'time at which it expires (RFC 3339), or never',
       orNull(parseFutureTime, 'never'),
     )
+    .option('--allow-event <names...>', 'names of events that a public key may send, or any')
+    .option('--allow-property <names...>', 'properties that its events may have, or any')
     .option('--json', 'print JSON')
     .action((key: string, options) => {
       const reference = parseKeyReference(key)
@@ -47,6 +49,8 @@ export function createKeySetCommand(config: Config, terminal: Terminal): Command
         eventsPerMinute: readNull<number>(options.eventsPerMinute),
         mayImportHistory: options.mayImportHistory && options.mayImportHistory === 'true',
         expiresAt: readNull<Date>(options.expires),
+        allowedEvents: readList(options.allowEvent),
+        allowedProperties: readList(options.allowProperty),
       }
       const changed = Object.entries(changes).flatMap(([name, value]) =>
         value === undefined ? [] : [name],
@@ -57,7 +61,7 @@ export function createKeySetCommand(config: Config, terminal: Terminal): Command
           '"npm run sluice -- key set --help" lists the settings.',
         )
       return withIdentity(config, async (db, recordChange) => {
-        const result = await setKey(db, reference, changes)
+        const result = await setKey(db, reference, changes, { by: CLI })
         recordChange({
           name: 'api-key-changed',
           tenant: result.tenant,
@@ -76,6 +80,12 @@ function describeKey(key: ListedKey, tenantEventsPerMinute: number | null): stri
     `${key.displayPrefix}… (${key.name}, tenant ${key.tenant})`,
     describeKeyLimits({ ...key, tenantEventsPerMinute })[0] as string,
     `Origins: ${key.origins.join(', ') || 'any'}.`,
+    ...(key.kind === 'pub'
+      ? [
+          `Events: ${key.allowedEvents?.join(', ') ?? 'any'}.`,
+          `Properties: ${key.allowedProperties?.join(', ') ?? 'any'}.`,
+        ]
+      : []),
     `Imports of old events: ${key.mayImportHistory ? 'allowed' : 'not allowed'}.`,
     `Expires: ${key.expiresAt ? `${formatMinute(key.expiresAt)} UTC` : 'never'}.`,
   ]
@@ -83,4 +93,9 @@ function describeKey(key: ListedKey, tenantEventsPerMinute: number | null): stri
 
 function readOrigins(origins: string[] | undefined): string[] | undefined {
   return origins?.length === 1 && origins[0] === 'any' ? [] : origins
+}
+
+/** A list, or null for the word any. */
+export function readList(names: string[] | undefined): string[] | null | undefined {
+  return names?.length === 1 && names[0] === 'any' ? null : names
 }

@@ -9,9 +9,9 @@ import { describeKeyLimits, type KeyLimits, withDefault } from '../key-limits.ts
 import { parseTime, parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 import { createKeyRotateCommand, describeKeyState } from './key-rotate.ts'
-import { createKeySetCommand, EVENTS_PER_MINUTE_MAX } from './key-set.ts'
+import { createKeySetCommand, EVENTS_PER_MINUTE_MAX, readList } from './key-set.ts'
 
 export function createKeyCommand(config: Config, terminal: Terminal): Command {
   const key = new Command('key').description('Create, change, list, rotate and revoke API keys')
@@ -48,21 +48,35 @@ function createKeyCreateCommand(config: Config, terminal: Terminal): Command {
       '--origin, --origins <origins...>',
       'web origins that may use it: https://shop.example or https://*.shop.example (default: any)',
     )
+    .option(
+      '--allow-event <names...>',
+      'of a public key: names of events that it may send (default: any)',
+    )
+    .option(
+      '--allow-property <names...>',
+      'of a public key: properties that events may have (default: any)',
+    )
     .option('--history, --may-import-history', 'allow imports of old events with ?historical=true')
     .option('--expires <time>', 'time at which it expires (RFC 3339)', parseTime)
     .option('--json', 'print JSON')
     .action((options) =>
       withIdentity(config, async (db, recordChange) => {
-        const created = await createKey(db, {
-          tenant: options.tenant,
-          name: options.name,
-          scopes: options.scope,
-          kind: options.kind,
-          origins: options.origins,
-          eventsPerMinute: options.eventsPerMinute,
-          mayImportHistory: options.mayImportHistory,
-          expiresAt: options.expires,
-        })
+        const created = await createKey(
+          db,
+          {
+            tenant: options.tenant,
+            name: options.name,
+            scopes: options.scope,
+            kind: options.kind,
+            origins: options.origins,
+            eventsPerMinute: options.eventsPerMinute,
+            mayImportHistory: options.mayImportHistory,
+            expiresAt: options.expires,
+            allowedEvents: readList(options.allowEvent),
+            allowedProperties: readList(options.allowProperty),
+          },
+          CLI,
+        )
         recordChange({
           name: 'api-key-created',
           tenant: options.tenant,
@@ -138,7 +152,7 @@ function createKeyRevokeCommand(config: Config, terminal: Terminal): Command {
     .action((key: string) => {
       const reference = parseKeyReference(key)
       return withIdentity(config, async (db, recordChange) => {
-        const revoked = await revokeKey(db, reference)
+        const revoked = await revokeKey(db, reference, { by: CLI })
         recordChange({
           name: 'api-key-revoked',
           tenant: revoked.tenant,

@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
+import { recordAudit } from '../../core/identity/audit/audit-log.ts'
+import { loginUrl, mintLoginLink } from '../../core/identity/login-links.ts'
 import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
+import { CLI } from '../with-identity.ts'
 
 export function createLoginCommand(config: Config, terminal: Terminal): Command {
   return new Command('login')
@@ -15,7 +17,16 @@ export function createLoginCommand(config: Config, terminal: Terminal): Command 
         const local = config.databaseUrl ? undefined : findRunning(config.home)?.core_url
         const url =
           options.url ?? local ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
-        const link = loginUrl(url, await mintLoginLink(db))
+        const token = await db.transaction().execute(async (tx) => {
+          const minted = await mintLoginLink(tx)
+          await recordAudit(tx, CLI, {
+            tenantId: 0,
+            action: 'sign-in.link-created',
+            object: 'sign-in link',
+          })
+          return minted
+        })
+        const link = loginUrl(url, token)
         if (options.json) return terminal.printJson({ login_url: link })
         terminal.print(terminal.accent(link))
       }),

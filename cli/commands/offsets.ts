@@ -8,6 +8,7 @@ import { skipMissingOffsets } from '../../core/worker/consume/skip-offsets.ts'
 import { formatCount, formatMinute } from '../format.ts'
 import { parseWholeNumber } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
+import { CLI } from '../with-identity.ts'
 import { type LogAccess, withLog } from '../with-log.ts'
 
 interface Options {
@@ -70,7 +71,7 @@ async function adopt(
       'The offsets belong to this log already, nothing changed.',
       '"sluice lag" shows them; "sluice offsets skip" skips what is missing.',
     )
-  const adopted = await adoptLog(db, log, at)
+  const adopted = await adoptLog(db, log, at, CLI)
   if (json) return terminal.printJson({ adopted })
   for (const { partition, former, position } of adopted)
     terminal.print(
@@ -104,7 +105,7 @@ async function skipMissing(
     )
   if (gaps.length === 0)
     throw new UsageError('No offsets are missing.', '"npm run sluice -- lag" shows the positions.')
-  const skipped = await skipMissingOffsets(access.db, access.log, gaps)
+  const skipped = await skipMissingOffsets(access.db, access.log, gaps, CLI)
   if (json) return terminal.printJson({ skipped })
   for (const gap of skipped)
     terminal.print(

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { TOPICS } from '../../contract/log/topics.ts'
 import type { Config } from '../../core/config.ts'
+import { recordAudit } from '../../core/identity/audit/audit-log.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { readLag } from '../../core/queries/pipeline/lag.ts'
 import { type ReplayRange, replay } from '../../core/worker/replay/replay.ts'
@@ -13,6 +14,7 @@ import {
 import { formatCount } from '../format.ts'
 import { parseTime, parseWholeNumber } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
+import { CLI } from '../with-identity.ts'
 import { type LogAccess, withLog } from '../with-log.ts'
 
 interface Options extends ReplayRequest {
@@ -48,12 +50,24 @@ export function createReplayCommand(config: Config, terminal: Terminal): Command
       withLog(config, async (access) => {
         const isDryRun = options.dryRun === true
         const { ranges, expired } = await findRanges(access, options)
+        if (!isDryRun) await record(access, 'events.replay-begun', { ranges })
         const result = await replayWithProgress(config, terminal, access, ranges, isDryRun)
+        if (!isDryRun) await record(access, 'events.replayed', result)
         if (options.json)
           terminal.printJson({ dry_run: isDryRun, ...result, expired, partitions: ranges })
         else printResult(terminal, result, expired, isDryRun)
       }),
     )
+}
+
+/** Of a replay, which is many transactions: what it was about to do, and what it did. */
+async function record(
+  { db }: LogAccess,
+  action: 'events.replay-begun' | 'events.replayed',
+  after: object,
+): Promise<void> {
+  const entry = { tenantId: 0, action, object: `log ${TOPICS.raw.name}`, after }
+  await db.transaction().execute((tx) => recordAudit(tx, CLI, entry))
 }
 
 async function findRanges(

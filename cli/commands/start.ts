@@ -50,6 +50,8 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           siteKeys: config.collector.settings.SLUICE_SITE_KEYS,
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
+          signIn: config.signIn,
+          audit: config.audit,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
           onAlarm: (message, kind) => terminal.printError(message, ALARM_HINTS[kind]),
         })

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../core/identity/login-links.ts'
 import { formatMinute, formatSecond } from '../format.ts'
 import { requireRunningInstance, withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'

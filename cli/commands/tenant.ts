@@ -8,7 +8,7 @@ import { withDefault } from '../key-limits.ts'
 import { orNull, parseDuration, parseWholeNumber, readNull } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 import { EVENTS_PER_MINUTE_MAX } from './key-set.ts'
 
 const AGE_DAYS_MAX = 24_855
@@ -39,11 +39,12 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
     .option('--json', 'print JSON')
     .action((name: string, options) =>
       withIdentity(config, async (db, recordChange) => {
-        const isNew = await createTenant(db, {
+        const wanted = {
           tenant: name,
           eventsPerMinute: options.eventsPerMinute,
           eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
-        })
+        }
+        const isNew = await createTenant(db, wanted, CLI)
         if (!isNew)
           throw new UsageError(
             `The tenant "${name}" already exists.`,
@@ -99,13 +100,14 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
           '"npm run sluice -- tenant set --help" lists the settings.',
         )
       return withIdentity(config, async (db, recordChange) => {
-        const changed = await setTenant(db, name, {
+        const wanted = {
           eventsPerMinute: readNull<number>(options.eventsPerMinute),
           eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
           allowedLatenessS:
             options.lateness === undefined ? undefined : Math.round(options.lateness / 1000),
           schemaVersions: options.anySchemaVersion ? null : options.schemaVersions,
-        })
+        }
+        const changed = await setTenant(db, name, wanted, CLI)
         recordChange({
           name: 'tenant-changed',
           tenant: name,

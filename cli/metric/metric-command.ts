@@ -11,7 +11,7 @@ import { formatCount } from '../format.ts'
 import { parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 
 const POLL_MS = 300
 const WAIT_S_MAX = 86_400
@@ -53,7 +53,7 @@ function createDeclareCommand(config: Config, terminal: Terminal): Command {
           ...(options.dimensions && { dimensions: options.dimensions }),
         })
         const viewer = await tenantViewer(db, { kind: 'SESSION' }, options.tenant)
-        const { activated, version } = await declareMetric(db, viewer.tenantId, definition)
+        const { activated, version } = await declareMetric(db, viewer.tenantId, definition, CLI)
         if (activated)
           recordChange({
             name: 'metric-declared',
@@ -137,7 +137,7 @@ function createRetireCommand(config: Config, terminal: Terminal): Command {
       withIdentity(config, async (db, recordChange) => {
         const viewer = await tenantViewer(db, { kind: 'SESSION' }, options.tenant)
         const metric = await findMetric(db, viewer, name)
-        await retireMetric(db, viewer.tenantId, metric.name)
+        await retireMetric(db, viewer.tenantId, metric.name, CLI)
         recordChange({
           name: 'metric-retired',
           tenant: viewer.tenant,

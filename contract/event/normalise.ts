@@ -1,3 +1,4 @@
+import { pointerTo } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrackedEvent } from './event.ts'
 import * as f from './fields.ts'
@@ -29,6 +30,9 @@ export interface NormaliseContext {
   systemName?: boolean
   /** The schema versions that the tenant allows; null allows all. */
   schemaVersions?: readonly string[] | null
+  /** Names and properties that the API key allows; null allows all. */
+  allowedEvents?: ReadonlySet<string> | null
+  allowedProperties?: ReadonlySet<string> | null
   /** The event's JSON text contains no `\u`, so its strings need no check (see StorableBudget). */
   hasNoEscapes?: boolean
 }
@@ -60,6 +64,7 @@ export function normalise(raw: unknown, ctx: NormaliseContext, index = 0): Norma
   const context = f.readObject(reader, keys[f.CONTEXT], 'CONTEXT_INVALID')
   const declared = f.readObject(reader, keys[f.PROPERTIES], 'PROPERTIES_INVALID')
   checkStorable(reader, keys, extra, declared, context)
+  checkAllowed(reader, ctx, name, { keys, extra, declared })
   if (errors.length > 0 || name === undefined) return { ok: false, errors }
 
   const shifted = ctx.shiftMs && time ? shiftTime(time.time, ctx.shiftMs) : undefined
@@ -146,6 +151,36 @@ function checkStorable(
           'PROPERTY_CONFLICT',
           `is sent twice with different values: here and in ${keys[f.PROPERTIES]}`,
         )
+}
+
+/** Of one event. */
+const REFUSED_PROPERTIES_MAX = 20
+
+/** Anyone can read a public key, so its lists say what may be sent with it. */
+function checkAllowed(
+  reader: f.FieldReader,
+  { allowedEvents, allowedProperties }: NormaliseContext,
+  name: string | undefined,
+  { keys, extra, declared }: f.KeyMapping & { declared: Record<string, unknown> | undefined },
+): void {
+  if (allowedEvents && name !== undefined && !allowedEvents.has(name))
+    f.addFieldError(
+      reader,
+      keys[f.NAME] as string,
+      'EVENT_NOT_ALLOWED',
+      'is not one of the names that this API key may send',
+    )
+  if (!allowedProperties) return
+  const found = [
+    ...Object.keys(extra ?? {}).map((key) => [key]),
+    ...Object.keys(declared ?? {}).map((key) => [keys[f.PROPERTIES] as string, key]),
+  ].filter((path) => !allowedProperties.has(path.at(-1) as string))
+  for (const path of found.slice(0, REFUSED_PROPERTIES_MAX))
+    reader.errors.push({
+      pointer: pointerTo(path),
+      code: 'PROPERTY_NOT_ALLOWED',
+      detail: 'is not one of the properties that this API key may send',
+    })
 }
 
 /** Key order matters: equal objects in another order are reported as a conflict, which loses nothing. */

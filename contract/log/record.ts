@@ -22,6 +22,8 @@ export interface StampedEvent {
   route?: string
   /** The sender: a library with its version, or the User-Agent. */
   client?: string
+  /** Of the page that sent it. */
+  origin?: string
   /** Sent with a public key. Absent: sent by a server, or written before there were trust classes. */
   trust?: 'public'
   /** A historical import: the age limit does not apply, and the event does not count as late. */

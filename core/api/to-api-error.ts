@@ -1,8 +1,13 @@
+import { IdentityError } from '../identity/identity-error.ts'
 import { ApiError } from '../lib/api-error.ts'
 
 /** What an error means for the client; undefined for a fault of ours, whose text no client may see. */
 export function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error
+  if (error instanceof IdentityError) {
+    const { apiCode, argument, message } = error
+    return new ApiError(apiCode, message, argument === undefined ? {} : { argument })
+  }
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   // 25P04: a transaction of several statements took too long.
   if (code === '57014' || code === '25P04' || message === 'Query read timeout')

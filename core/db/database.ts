@@ -66,8 +66,8 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
 
 const ALL_TENANTS = '-c sluice.tenant=all'
 
-/** Which rows of tenants a connection may read as the role sluice_read: those of one tenant, or of all for the operator. */
-export type TenantScope = number | 'all'
+/** Which rows of tenants a connection may read as the role sluice_read: those of one tenant, all for the operator, or none. */
+export type TenantScope = number | 'all' | 'none'
 
 /**
  * The same connections, which read the rows of this tenant only, whatever a query says: row-level security of migration

@@ -15,6 +15,10 @@ export const LOCKS = {
   backfillMetrics: { key: 0x51_01_d2 },
   /** Deriving sketches from single events: one worker at a time. */
   deriveSketches: { key: 0x51_01_d5 },
+  /** Adding up who uses API keys: one worker at a time, so that their number stays bounded. */
+  keySenders: { key: 0x51_01_d6 },
+  /** Sending the audit log to the webhook: one core at a time. */
+  auditWebhook: { key: 0x51_01_d7 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

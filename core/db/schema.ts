@@ -1,17 +1,22 @@
 import type { Generated, GeneratedAlways } from 'kysely'
-import type { Scope } from '../../contract/api-key.ts'
+import type { AuditTables } from './tables/audit-tables.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { KeyTables } from './tables/key-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
+import type { PeopleTables } from './tables/people-tables.ts'
+import type { SignInTables } from './tables/sign-in-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema extends MetricTables, SketchTables {
+export interface Schema
+  extends AuditTables,
+    KeyTables,
+    MetricTables,
+    PeopleTables,
+    SignInTables,
+    SketchTables {
   tenant: TenantTable
-  api_key: ApiKeyTable
-  deleted_api_key: DeletedApiKeyTable
-  key_use_hour: KeyUseHourTable
   login_link: LoginLinkTable
-  session: SessionTable
   log_partition: LogPartitionTable
   log_chunk: LogChunkTable
   log_position: LogPositionTable
@@ -52,46 +57,10 @@ export interface TenantTable {
   metrics_activated_at: Time | null
 }
 
-export interface ApiKeyTable {
-  key_id: Generated<string>
-  tenant_id: number
-  name: string
-  display_prefix: string
-  key_sha256: Buffer
-  scopes: Scope[]
-  origins: Generated<string[]>
-  events_per_minute: number | null
-  may_import_history: Generated<boolean>
-  expires_at: Time | null
-  revoked_at: Time | null
-  last_used_at: Time | null
-  replaced_by: string | null
-  created_at: TimeWithDefault
-  changed_xid: string | null
-}
-
-export interface DeletedApiKeyTable {
-  key_sha256: Buffer
-  deleted_xid: Generated<string>
-  deleted_at: TimeWithDefault
-}
-
-export interface KeyUseHourTable {
-  key_id: string
-  hour: Time
-  events: number
-}
-
 export interface LoginLinkTable {
   token_sha256: Buffer
   expires_at: Time
   used_at: Time | null
-}
-
-export interface SessionTable {
-  token_sha256: Buffer
-  created_at: TimeWithDefault
-  expires_at: Time
 }
 
 export interface LogPartitionTable {

@@ -5,7 +5,8 @@ import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './key-directory.ts'
-import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
+import { mintLoginLink, redeemLoginLink } from './login-links.ts'
+import { endSession, isSessionValid } from './sessions.ts'
 import { setKey } from './set-key.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 
@@ -44,6 +45,8 @@ describe('API keys', () => {
       may_import_history: false,
       event_age_max_s: 2_592_000,
       schema_versions: null,
+      allowed_events: null,
+      allowed_properties: null,
       expires_at: null,
       revoked_at: null,
     })

@@ -1,24 +1,23 @@
 import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
-import { isOriginPattern } from '../../contract/origin.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { inTransaction } from '../db/in-transaction.ts'
+import type { AuditActor } from './audit/audit-log.ts'
 import { hashSecret } from './hash-secret.ts'
 import { IdentityError } from './identity-error.ts'
+import { type KeyChangeOptions, lockKey, recordKeyChange } from './keys/key-change.ts'
+import { type KeySettings, parseSettings } from './keys/key-settings.ts'
+import { type ListedKey, readKey } from './keys/listed-keys.ts'
 
-export interface NewKey {
+export { type ListedKey, listKeys } from './keys/listed-keys.ts'
+
+export interface NewKey extends KeySettings {
   tenant: string
-  /** Display name. */
   name: string
   scopes: readonly Scope[]
   /** `pub` may be embedded in a web page, so it can only ingest. Default: `adm` with the scope admin, else `sec`. */
-  kind?: KeyKind
-  /** Origins that browsers may send from, as `isOriginPattern` accepts them; none means any. */
-  origins?: readonly string[]
-  /** Default: the limit in contract/limits.ts, read when the key is used. */
-  eventsPerMinute?: number
-  mayImportHistory?: boolean
-  expiresAt?: Date
+  kind?: KeyKind | undefined
 }
 
 export interface CreatedKey {
@@ -28,166 +27,115 @@ export interface CreatedKey {
   displayPrefix: string
 }
 
-/** @throws IdentityError when the tenant does not exist, or scopes or origins are invalid */
-export async function createKey(db: Database, input: NewKey): Promise<CreatedKey> {
+/** Of a tenant, that are not revoked and have not expired: what is listed has a limit. */
+export const WORKING_KEYS_MAX = 500
+
+/**
+ * @param by for the audit log; default: the system itself
+ * @throws IdentityError when the tenant does not exist, has too many keys, or when a setting is invalid
+ */
+export async function createKey(db: Database, input: NewKey, by?: AuditActor): Promise<CreatedKey> {
   const { scopes } = input
   const kind = input.kind ?? (scopes.includes('admin') ? 'adm' : 'sec')
-  if (scopes.length === 0) throw new IdentityError('A key needs at least one scope.')
-  if (kind === 'pub' && scopes.some((scope) => scope !== 'ingest'))
-    throw new IdentityError('A public key can only have the scope ingest: anyone can read it.')
-  if (scopes.includes('admin') && kind !== 'adm')
-    throw new IdentityError('Only a key of the kind adm can have the scope admin.')
-
-  const origins = parseOrigins(input.origins ?? [])
+  checkScopes(kind, scopes)
+  const settings = parseSettings(input, kind === 'pub')
   const key = mintApiKey(kind)
-  const row = await db
-    .insertInto('api_key')
-    .columns([
-      'tenant_id',
-      'name',
-      'display_prefix',
-      'key_sha256',
-      'scopes',
-      'origins',
-      'events_per_minute',
-      'may_import_history',
-      'expires_at',
-    ])
-    .expression((eb) =>
-      eb
-        .selectFrom('tenant')
-        .select((eb) => [
-          'tenant_id',
-          eb.val(input.name).as('name'),
-          eb.val(displayPrefix(key)).as('display_prefix'),
-          eb.val(hashSecret(key)).as('key_sha256'),
-          eb.val([...new Set(scopes)]).as('scopes'),
-          eb.val(origins).as('origins'),
-          eb.val(input.eventsPerMinute ?? null).as('events_per_minute'),
-          eb.val(input.mayImportHistory ?? false).as('may_import_history'),
-          eb.val(input.expiresAt ?? null).as('expires_at'),
-        ])
-        .where('slug', '=', input.tenant),
-    )
-    .returning('key_id')
-    .executeTakeFirst()
-  if (!row) throw new IdentityError(`Tenant "${input.tenant}" does not exist.`)
+  const keyId = await inTransaction(db, async (tx) => {
+    const tenantId = await lockTenant(tx, input.tenant)
+    const row = await tx
+      .insertInto('api_key')
+      .values({
+        ...settings,
+        tenant_id: tenantId,
+        name: settings.name as string,
+        display_prefix: displayPrefix(key),
+        key_sha256: hashSecret(key),
+        scopes: [...new Set(scopes)],
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await recordKeyChange(tx, 'key.created', by, undefined, row)
+    return row.key_id
+  })
   await notifyKeysChanged(db)
-  return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
+  return { key, keyId, displayPrefix: displayPrefix(key) }
 }
 
-/** In lower case and without duplicates, as the edge compares them. */
-export function parseOrigins(origins: readonly string[]): string[] {
-  const read = origins.map((origin) => origin.trim().toLowerCase())
-  for (const origin of read)
-    if (!/^https?:/.test(origin) || !isOriginPattern(origin))
-      throw new IdentityError(
-        `"${origin}" is not an origin; use https://shop.example, https://shop.example:8443 or https://*.shop.example.`,
-      )
-  if (read.length > ORIGINS_MAX)
-    throw new IdentityError(`A key takes at most ${ORIGINS_MAX} origins.`)
-  return [...new Set(read)]
+function checkScopes(kind: KeyKind, scopes: readonly Scope[]): void {
+  const refuse = (message: string) => new IdentityError(message, 'BAD_USER_INPUT', 'scopes')
+  if (scopes.length === 0) throw refuse('A key needs at least one scope.')
+  if (kind === 'pub' && scopes.some((scope) => scope !== 'ingest'))
+    throw refuse('A public key can only have the scope ingest: anyone can read it.')
+  if (scopes.includes('admin') && kind !== 'adm')
+    throw refuse('Only a key of the kind adm can have the scope admin.')
 }
 
-const ORIGINS_MAX = 100
-
-/** What may be shown of a key for ever. Times are RFC 3339. */
-export interface ListedKey {
-  keyId: string
-  tenant: string
-  name: string
-  displayPrefix: string
-  scopes: Scope[]
-  origins: string[]
-  eventsPerMinute: number | null
-  mayImportHistory: boolean
-  createdAt: string
-  expiresAt: string | null
-  revokedAt: string | null
-  /** To the minute; to the hour where edges find the key in Redis. */
-  lastUsedAt: string | null
-  /**
-   * Events received with it, duplicates included. Counted by hours of the clock, from the beginning of the hour
-   * that was an hour ago: never fewer than there were.
-   */
-  eventsLastHour: number
-  eventsLastDay: number
-  /** The id of the key that replaced it by rotation. */
-  replacedBy: string | null
-}
-
-/** @param tenant default: the keys of all tenants */
-export async function listKeys(db: Database, tenant?: string): Promise<ListedKey[]> {
-  const rows = await db
+/** So that keys that are created at the same time do not exceed the limit together. */
+async function lockTenant(tx: Database, slug: string): Promise<number> {
+  const tenant = await tx
+    .selectFrom('tenant')
+    .select('tenant_id')
+    .where('slug', '=', slug)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  if (!tenant)
+    throw new IdentityError(`Tenant "${slug}" does not exist.`, 'BAD_USER_INPUT', 'tenant')
+  const { working } = await tx
     .selectFrom('api_key')
-    .innerJoin('tenant', 'tenant.tenant_id', 'api_key.tenant_id')
-    .leftJoinLateral(
-      (eb) =>
-        eb
-          .selectFrom('key_use_hour')
-          .whereRef('key_use_hour.key_id', '=', 'api_key.key_id')
-          .where('hour', '>', sql<string>`now() - interval '25 hours'`)
-          .select([
-            sql<number>`coalesce(sum(events) FILTER (WHERE hour > now() - interval '2 hours'), 0)::int8`.as(
-              'last_hour',
-            ),
-            sql<number>`coalesce(sum(events), 0)::int8`.as('last_day'),
-          ])
-          .as('used'),
-      (join) => join.onTrue(),
+    .select(sql<number>`count(*)`.as('working'))
+    .where('tenant_id', '=', tenant.tenant_id)
+    .where('revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', sql<string>`now()`)]))
+    .executeTakeFirstOrThrow()
+  if (working >= WORKING_KEYS_MAX)
+    throw new IdentityError(
+      `A tenant has at most ${WORKING_KEYS_MAX} API keys that work; revoke one first.`,
+      'KEY_LIMIT_REACHED',
     )
-    .$if(tenant !== undefined, (query) => query.where('slug', '=', tenant as string))
-    .selectAll('api_key')
-    .select(['slug', 'used.last_hour', 'used.last_day'])
-    .select(
-      sql<string | null>`greatest(last_used_at,
-        (SELECT max(hour) FROM key_use_hour WHERE key_use_hour.key_id = api_key.key_id))`.as(
-        'seen_at',
-      ),
-    )
-    .orderBy('api_key.created_at')
-    .execute()
-  return rows.map((row) => ({
-    keyId: row.key_id,
-    tenant: row.slug,
-    name: row.name,
-    displayPrefix: row.display_prefix,
-    scopes: row.scopes,
-    origins: row.origins,
-    eventsPerMinute: row.events_per_minute,
-    mayImportHistory: row.may_import_history,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
-    lastUsedAt: row.seen_at,
-    eventsLastHour: row.last_hour ?? 0,
-    eventsLastDay: row.last_day ?? 0,
-    replacedBy: row.replaced_by,
-  }))
+  return tenant.tenant_id
 }
 
 /**
  * Core refuses the key at once, every edge within 60 s. Revoking twice keeps the first time.
  * @param reference as `findKeyId` takes it
- * @throws IdentityError when the reference matches no key, or more than one
+ * @throws IdentityError when the reference matches no key, or more than one; VERSION_CONFLICT
  */
-export async function revokeKey(db: Database, reference: string): Promise<ListedKey> {
-  const keyId = await findKeyId(db, reference)
-  await db
-    .updateTable('api_key')
-    .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
-    .where('key_id', '=', keyId)
-    .execute()
+export async function revokeKey(
+  db: Database,
+  reference: string,
+  options: KeyChangeOptions = {},
+): Promise<ListedKey> {
+  const keyId = await findKeyId(db, reference, options.tenantId)
+  await inTransaction(db, async (tx) => {
+    const before = await lockKey(tx, keyId, options)
+    if (before.revoked_at !== null) return
+    const after = await tx
+      .updateTable('api_key')
+      .set({ revoked_at: sql`now()`, version: sql`version + 1` })
+      .where('key_id', '=', keyId)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await recordKeyChange(tx, 'key.revoked', options.by, before, after)
+  })
   await notifyKeysChanged(db)
-  return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
+  return readKey(db, keyId)
 }
 
 /**
  * @param reference its key_id, its display prefix, the key itself, or its name among the keys that are not revoked
+ * @param tenantId keys of other tenants do not exist; default: all tenants
  * @throws IdentityError when the reference matches no key, or more than one
  */
-export async function findKeyId(db: Database, reference: string): Promise<string> {
-  const keys = db.selectFrom('api_key').select(['key_id', 'display_prefix']).limit(CANDIDATES_MAX)
+export async function findKeyId(
+  db: Database,
+  reference: string,
+  tenantId?: number,
+): Promise<string> {
+  const keys = db
+    .selectFrom('api_key')
+    .select(['key_id', 'display_prefix'])
+    .$if(tenantId !== undefined, (query) => query.where('tenant_id', '=', tenantId as number))
+    .limit(CANDIDATES_MAX)
   let found = await keys
     .where((eb) =>
       eb.or([
@@ -207,7 +155,7 @@ export async function findKeyId(db: Database, reference: string): Promise<string
         : `${found.length} keys have this prefix; use the key id.`,
     )
   const keyId = found[0]?.key_id
-  if (keyId === undefined) throw new IdentityError('This key does not exist.')
+  if (keyId === undefined) throw new IdentityError('This key does not exist.', 'KEY_NOT_FOUND')
   return keyId
 }
 

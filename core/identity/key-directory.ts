@@ -95,6 +95,8 @@ function knownKey(row: KeyRow): KnownKey {
       may_import_history: row.may_import_history,
       event_age_max_s: row.event_age_max_s,
       schema_versions: row.schema_versions,
+      allowed_events: row.allowed_events,
+      allowed_properties: row.allowed_properties,
       expires_at: row.expires_at,
       revoked_at: row.revoked_at,
     },

@@ -1,14 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { hashSecret } from './hash-secret.ts'
+import { loginUrl, mintLoginLink, redeemLoginLink } from './login-links.ts'
+import { findOrCreatePerson } from './people/people.ts'
 import {
+  beginSession,
+  endProviderSessions,
   endSession,
+  endSessionById,
+  endSessionsOf,
   isSessionValid,
-  loginUrl,
+  listSessions,
   looksLikeToken,
-  mintLoginLink,
-  redeemLoginLink,
+  readSession,
+  recordSessionUse,
+  requireRecentSignIn,
 } from './sessions.ts'
 
 let database: TestDatabase
@@ -100,4 +107,124 @@ test('beyond a hundred sessions the oldest ends, and beyond a hundred links the 
   const link = await mintLoginLink(db)
   expect(await redeemLoginLink(db, old)).toBeUndefined()
   expect(await redeemLoginLink(db, link)).toBeDefined()
+})
+
+describe('a session of a person', () => {
+  let people = 0
+  const person = (issuer = 'https://a.example') =>
+    findOrCreatePerson(db, { issuer, subject: `subject-${people++}`, name: 'Ada' })
+  const begin = (personId: number, more: object = {}) =>
+    beginSession(db, { personId, method: 'oidc', device: 'Firefox', address: '192.0.2.1', ...more })
+  const set = (token: string, column: string, ago: string) =>
+    database.pool.query(
+      `UPDATE session SET ${column} = now() - $2::interval WHERE token_sha256 = $1`,
+      [hashSecret(token), ago],
+    )
+
+  test.each([
+    ['11 hours 59 minutes', true],
+    ['12 hours', false],
+  ])('that was used %s ago is valid: %s', async (ago, valid) => {
+    const { personId } = await person()
+    const [token, link] = [await begin(personId), await newSession()]
+    await set(token, 'last_used_at', ago)
+    await set(link, 'last_used_at', ago)
+    expect([await isSessionValid(db, token), await isSessionValid(db, link)]).toEqual([valid, true])
+    expect(await listSessions(db, personId)).toHaveLength(valid ? 1 : 0)
+  })
+
+  test('knows who it belongs to, and all roles of this moment', async () => {
+    const { personId } = await person()
+    const token = await begin(personId)
+    expect((await readSession(db, token))?.memberships.size).toBe(0)
+    const { rows } = await database.pool.query(
+      "INSERT INTO tenant (slug) VALUES ('sessions') RETURNING tenant_id",
+    )
+    const tenantId = rows[0].tenant_id
+    await database.pool.query('INSERT INTO membership VALUES ($1, $2, $3)', [
+      ...[tenantId, personId, 'EDITOR'],
+    ])
+    const session = await readSession(db, token)
+    expect(session).toMatchObject({ method: 'oidc', person: { personId, isOperator: false } })
+    expect([...(session?.memberships ?? [])]).toEqual([['sessions', { tenantId, role: 'EDITOR' }]])
+  })
+
+  test('records its use once a minute, and the next one is due after that', async () => {
+    const token = await begin((await person()).personId)
+    const due = async () => (await readSession(db, token))?.isUseDue
+    expect(await due()).toBe(false)
+    await set(token, 'last_used_at', '61 seconds')
+    expect(await due()).toBe(true)
+    await recordSessionUse(db, (await readSession(db, token))?.sessionId as string)
+    expect(await due()).toBe(false)
+  })
+
+  test('is listed for its owner alone, and ended by nobody else', async () => {
+    const [mine, theirs] = [(await person()).personId, (await person()).personId]
+    await begin(mine)
+    const other = await begin(theirs)
+    const [listed] = await listSessions(db, mine)
+    expect(listed).toMatchObject({ device: 'Firefox', address: '192.0.2.1', personName: 'Ada' })
+    const [session] = await listSessions(db, theirs)
+    const sessionId = session?.sessionId as string
+    for (const owner of [mine, null]) expect(await endSessionById(db, owner, sessionId)).toBe(false)
+    expect(await isSessionValid(db, other)).toBe(true)
+    expect(await endSessionById(db, theirs, sessionId)).toBe(true)
+    expect(await isSessionValid(db, other)).toBe(false)
+  })
+
+  test('ends with all others of its owner, but for the one that is named', async () => {
+    const [mine, theirs] = [(await person()).personId, (await person()).personId]
+    const [first, second] = [await begin(mine), await begin(mine)]
+    const untouched = [await begin(theirs), await newSession()]
+    const current = (await readSession(db, first))?.sessionId
+    expect(await endSessionsOf(db, mine, current)).toBe(1)
+    expect([await isSessionValid(db, first), await isSessionValid(db, second)]).toEqual([
+      true,
+      false,
+    ])
+    expect(await endSessionsOf(db, mine)).toBe(1)
+    for (const token of untouched) expect(await isSessionValid(db, token)).toBe(true)
+    expect(await endSessionsOf(db, null)).toBe(1)
+  })
+
+  test('is the oldest of twenty-one that ends, whatever others have', async () => {
+    const [mine, theirs] = [(await person()).personId, (await person()).personId]
+    const other = await begin(theirs)
+    const oldest = await begin(mine)
+    await set(oldest, 'created_at', '1 hour')
+    for (let i = 0; i < 19; i++) await begin(mine)
+    expect(await isSessionValid(db, oldest)).toBe(true)
+    await begin(mine)
+    expect(await isSessionValid(db, oldest)).toBe(false)
+    expect(await isSessionValid(db, other)).toBe(true)
+  })
+
+  test('ends when its provider says so: by subject, by session, or by both', async () => {
+    const someone = await findOrCreatePerson(db, { issuer: 'https://a.example', subject: 'ends' })
+    const elsewhere = await findOrCreatePerson(db, { issuer: 'https://b.example', subject: 'ends' })
+    const { personId } = someone
+    const [one, two] = [
+      await begin(personId, { providerSession: 'sid-1' }),
+      await begin(personId, { providerSession: 'sid-2' }),
+    ]
+    const other = await begin(elsewhere.personId, { providerSession: 'sid-1' })
+    const issuer = 'https://a.example'
+    expect(await endProviderSessions(db, { issuer })).toBe(0)
+    expect(await endProviderSessions(db, { issuer, subject: 'ends', sid: 'sid-3' })).toBe(0)
+    expect(await endProviderSessions(db, { issuer, sid: 'sid-1' })).toBe(1)
+    expect([await isSessionValid(db, one), await isSessionValid(db, two)]).toEqual([false, true])
+    expect(await endProviderSessions(db, { issuer, subject: 'ends' })).toBe(1)
+    expect(await isSessionValid(db, other)).toBe(true)
+  })
+})
+
+test.each([
+  [900, undefined],
+  [901, 'SIGN_IN_AGAIN'],
+])('a sign-in %i seconds ago is recent: %s', (seconds, code) => {
+  const check = () => requireRecentSignIn({ authenticatedSecondsAgo: seconds })
+  if (code) expect(check).toThrow(expect.objectContaining({ code }))
+  else expect(check).not.toThrow()
+  expect(() => requireRecentSignIn(undefined)).toThrow()
 })

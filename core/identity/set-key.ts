@@ -1,50 +1,43 @@
+import { sql } from 'kysely'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { findKeyId, type ListedKey, listKeys, parseOrigins } from './api-keys.ts'
+import { inTransaction } from '../db/in-transaction.ts'
+import { findKeyId } from './api-keys.ts'
 import { IdentityError } from './identity-error.ts'
-
-/** Properties that are left out do not change. Kind, scopes and tenant of a key never do: rotate or create another. */
-export interface KeyChanges {
-  /** Display name. */
-  name?: string
-  /** Origins that browsers may send from; none means any. */
-  origins?: readonly string[]
-  /** Null: the default of contract/limits.ts. */
-  eventsPerMinute?: number | null
-  mayImportHistory?: boolean
-  /** Null: never. */
-  expiresAt?: Date | null
-}
+import { type KeyChangeOptions, lockKey, recordKeyChange } from './keys/key-change.ts'
+import { type KeySettings, parseSettings } from './keys/key-settings.ts'
+import { type ListedKey, readKey } from './keys/listed-keys.ts'
 
 /**
- * Every edge uses the change within 60 s.
+ * Every edge uses the change within 60 s. Kind, scopes and tenant of a key never change: rotate or create another.
  * @param reference as `findKeyId` takes it
  * @returns the key after the change
- * @throws IdentityError when the reference matches no key or more than one, for a revoked key, or for invalid origins
+ * @throws IdentityError when the reference matches no key or more than one, for a revoked key, or for an invalid
+ * setting; VERSION_CONFLICT
  */
 export async function setKey(
   db: Database,
   reference: string,
-  { name, origins, eventsPerMinute, mayImportHistory, expiresAt }: KeyChanges,
+  changes: KeySettings,
+  options: KeyChangeOptions = {},
 ): Promise<ListedKey> {
-  const keyId = await findKeyId(db, reference)
-  const changed = await db
-    .updateTable('api_key')
-    .set({
-      // Set to itself, so that an empty change is valid SQL too.
-      key_id: keyId,
-      name,
-      origins: origins && parseOrigins(origins),
-      events_per_minute: eventsPerMinute,
-      may_import_history: mayImportHistory,
-      expires_at: expiresAt,
-    })
-    .where('key_id', '=', keyId)
-    .where('revoked_at', 'is', null)
-    .returning('key_id')
-    .executeTakeFirst()
-  if (!changed)
-    throw new IdentityError('This key was revoked, and stays revoked; create a new key instead.')
+  const keyId = await findKeyId(db, reference, options.tenantId)
+  await inTransaction(db, async (tx) => {
+    const before = await lockKey(tx, keyId, options)
+    if (before.revoked_at !== null)
+      throw new IdentityError(
+        'This key was revoked, and stays revoked; create a new key instead.',
+        'KEY_NOT_ACTIVE',
+      )
+    const settings = parseSettings(changes, before.display_prefix.startsWith('slc_pub'))
+    const after = await tx
+      .updateTable('api_key')
+      .set({ ...settings, version: sql`version + 1` })
+      .where('key_id', '=', keyId)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await recordKeyChange(tx, 'key.changed', options.by, before, after)
+  })
   await notifyKeysChanged(db)
-  return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
+  return readKey(db, keyId)
 }

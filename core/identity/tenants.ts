@@ -1,9 +1,12 @@
-import { sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { inTransaction } from '../db/in-transaction.ts'
+import type { TenantTable } from '../db/schema.ts'
 import { batchWatermark, isPublished, watermark } from '../db/watermark.ts'
+import { type AuditActor, recordAudit, SYSTEM } from './audit/audit-log.ts'
 import { IdentityError } from './identity-error.ts'
 
 export interface Tenant {
@@ -25,24 +28,40 @@ export interface NewTenant {
   allowedLatenessS?: number
 }
 
-/** @returns whether it is new; an existing tenant is not changed */
-export async function createTenant(db: Database, tenant: NewTenant): Promise<boolean> {
+/**
+ * @param by for the audit log; default: the system itself
+ * @returns whether it is new; an existing tenant is not changed
+ */
+export async function createTenant(
+  db: Database,
+  tenant: NewTenant,
+  by: AuditActor = SYSTEM,
+): Promise<boolean> {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(tenant.tenant))
     throw new IdentityError(
       `"${tenant.tenant}" cannot name a tenant: 1 to 63 lower-case letters, digits and dashes, not beginning with a dash.`,
     )
-  const inserted = await db
-    .insertInto('tenant')
-    .values({
-      slug: tenant.tenant,
-      events_per_minute: tenant.eventsPerMinute,
-      event_age_max_s: tenant.eventAgeMaxS,
-      allowed_lateness_s: tenant.allowedLatenessS,
+  return inTransaction(db, async (tx) => {
+    const inserted = await tx
+      .insertInto('tenant')
+      .values({
+        slug: tenant.tenant,
+        events_per_minute: tenant.eventsPerMinute,
+        event_age_max_s: tenant.eventAgeMaxS,
+        allowed_lateness_s: tenant.allowedLatenessS,
+      })
+      .onConflict((conflict) => conflict.column('slug').doNothing())
+      .returningAll()
+      .executeTakeFirst()
+    if (!inserted) return false
+    await recordAudit(tx, by, {
+      tenantId: inserted.tenant_id,
+      action: 'tenant.created',
+      object: `tenant ${tenant.tenant}`,
+      after: listedTenant(inserted),
     })
-    .onConflict((conflict) => conflict.column('slug').doNothing())
-    .returning('tenant_id')
-    .executeTakeFirst()
-  return inserted !== undefined
+    return true
+  })
 }
 
 /** Properties that are left out do not change. */
@@ -63,11 +82,20 @@ export async function setTenant(
   db: Database,
   tenant: string,
   changes: TenantChanges,
+  by: AuditActor = SYSTEM,
 ): Promise<Tenant> {
   const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changes
-  const found = await db.transaction().execute(async (tx) => {
+  const changed = await inTransaction(db, async (tx) => {
+    // In the order in which everybody locks them.
+    if (allowedLatenessS !== undefined) await lockFinality(tx)
+    const before = await tx
+      .selectFrom('tenant')
+      .selectAll()
+      .where('slug', '=', tenant)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
     if (allowedLatenessS !== undefined) await setAllowedLateness(tx, tenant, allowedLatenessS)
-    return await tx
+    const after = await tx
       .updateTable('tenant')
       .set({
         // Set to itself, so that an empty change is valid SQL too.
@@ -77,22 +105,36 @@ export async function setTenant(
         schema_versions: schemaVersions && parseVersions(schemaVersions),
       })
       .where('slug', '=', tenant)
-      .returning('tenant_id')
+      .returningAll()
       .executeTakeFirst()
+    if (!before || !after) throw new IdentityError(`Tenant "${tenant}" does not exist.`)
+    await recordAudit(tx, by, {
+      tenantId: after.tenant_id,
+      action: 'tenant.changed',
+      object: `tenant ${tenant}`,
+      before: listedTenant(before),
+      after: listedTenant(after),
+    })
+    return listedTenant(after)
   })
-  if (!found) throw new IdentityError(`Tenant "${tenant}" does not exist.`)
   await notifyKeysChanged(db)
-  return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
+  return changed
+}
+
+async function lockFinality(tx: Database): Promise<void> {
+  await sql`SELECT FROM finality WHERE topic = ${TOPICS.raw.name} FOR UPDATE`.execute(tx)
 }
 
 /**
  * Changes nothing that was final without a mark. When it is lowered, readers use the former value until every batch in
- * flight has seen the new one; when it is raised, what is final stays so. The lock keeps more from being published meanwhile.
+ * flight has seen the new one; when it is raised, what is final stays so. The lock on finality keeps more from being
+ * published meanwhile.
  */
 async function setAllowedLateness(tx: Database, tenant: string, seconds: number): Promise<void> {
   const { rows } = await sql<{ tenant_id: number }>`
-    SELECT tenant_id FROM tenant, (SELECT FROM finality WHERE topic = ${TOPICS.raw.name} FOR UPDATE) locked
-     WHERE slug = ${tenant} AND allowed_lateness_s <> ${seconds}`.execute(tx)
+    SELECT tenant_id FROM tenant WHERE slug = ${tenant} AND allowed_lateness_s <> ${seconds}`.execute(
+    tx,
+  )
   const id = rows[0]?.tenant_id
   if (id === undefined) return
   await sql`
@@ -123,12 +165,16 @@ function parseVersions(versions: readonly string[]): string[] {
 
 export async function listTenants(db: Database): Promise<Tenant[]> {
   const rows = await db.selectFrom('tenant').selectAll().orderBy('tenant_id').execute()
-  return rows.map((row) => ({
+  return rows.map(listedTenant)
+}
+
+function listedTenant(row: Selectable<TenantTable>): Tenant {
+  return {
     tenant: row.slug,
     eventsPerMinute: row.events_per_minute,
     eventAgeMaxS: row.event_age_max_s,
     allowedLatenessS: row.allowed_lateness_s,
     schemaVersions: row.schema_versions,
     createdAt: row.created_at,
-  }))
+  }
 }

@@ -6,7 +6,13 @@ import { checkText } from '../lib/check-text.ts'
 import type { CredentialLookups } from './credential-lookups.ts'
 import { readCredentials } from './credentials.ts'
 import { findKey, isUsable } from './key-directory.ts'
-import { isSessionValid, looksLikeToken } from './sessions.ts'
+import {
+  looksLikeToken,
+  type Membership,
+  readSession,
+  recordSessionUse,
+  type Session,
+} from './sessions.ts'
 
 /**
  * A sender who may see one tenant. Every query takes one and reads its tenant only, so a
@@ -22,8 +28,22 @@ declare const sealed: unique symbol
 export type Viewer =
   /** An API key with the scope read, or admin, sees its own tenant; with the scope admin it may change its settings. */
   | { kind: 'KEY'; own: TenantViewer; mayAdminister?: boolean }
-  /** A signed-in browser belongs to the operator and sees every tenant. */
-  | { kind: 'SESSION' }
+  /** The operator, who signed in by a login link and may do everything in all tenants; without a session, the command line. */
+  | { kind: 'SESSION'; session?: Session }
+  | PersonViewer
+
+/** Somebody who signed in as themselves, and sees the tenants that they are a member of. */
+export interface PersonViewer {
+  kind: 'PERSON'
+  personId: number
+  name: string
+  email: string | null
+  /** May do everything in all tenants. */
+  isOperator: boolean
+  /** By the tenant's id, in the order of joining. */
+  memberships: ReadonlyMap<string, Membership>
+  session: Session
+}
 
 /** Who sent a request, and with what. */
 export interface Identity {
@@ -54,6 +74,8 @@ export interface RequestOrigin {
   address?: string | undefined
   /** Whether browsers use HTTPS, which decides what the cookie of a session is called. */
   secure?: boolean | undefined
+  /** Whether credentials are looked up for a stream that goes on: nobody used them just now. */
+  isRecheck?: boolean | undefined
 }
 
 /** Of people who are signed in, where a request names none. */
@@ -63,26 +85,34 @@ export const DEFAULT_TENANT = 'default'
 export async function identify(
   deps: ViewerDeps,
   headers: Headers,
-  { address, secure = false }: RequestOrigin = {},
+  from: RequestOrigin = {},
 ): Promise<Identity> {
-  const { key, session } = readCredentials(headers, secure)
-  if (key !== undefined) return identifyKey(deps, key, address)
+  const { key, session } = readCredentials(headers, from.secure ?? false)
+  if (key !== undefined) return identifyKey(deps, key, from.address)
   if (session === undefined) throw new ApiError('UNAUTHENTICATED')
-  return identifySession(deps, session, address)
+  return identifySession(deps, session, from)
 }
 
 async function identifySession(
   { db, lookups }: ViewerDeps,
-  session: string,
-  address: string | undefined,
+  token: string,
+  { address, isRecheck = false }: RequestOrigin,
 ): Promise<Identity> {
-  if (looksLikeToken(session)) {
-    const hash = await sha256Hex(session)
-    const lookUp = async () => (await isSessionValid(db, session)) || undefined
-    if (await lookups.find(hash, address, lookUp))
-      return { viewer: { kind: 'SESSION' }, credential: `session ${hash.slice(0, 12)}` }
+  if (looksLikeToken(token)) {
+    const hash = await sha256Hex(token)
+    const session = await lookups.find(hash, address, () => readSession(db, token))
+    if (session) {
+      // Nobody waits for it, and where it fails the next request records the use.
+      if (session.isUseDue && !isRecheck) recordSessionUse(db, session.sessionId).catch(() => {})
+      return { viewer: viewerOf(session), credential: `session ${hash.slice(0, 12)}` }
+    }
   }
   throw new ApiError('UNAUTHENTICATED', 'Your session has ended; sign in again.')
+}
+
+function viewerOf(session: Session): Viewer {
+  const { person, memberships } = session
+  return person ? { kind: 'PERSON', ...person, memberships, session } : { kind: 'SESSION', session }
 }
 
 async function identifyKey(
@@ -105,7 +135,11 @@ async function identifyKey(
   return { viewer: { kind: 'KEY', own, ...(mayAdminister && { mayAdminister }) }, credential }
 }
 
-/** @param tenant as the client named it; @throws FORBIDDEN for another tenant than the key's own */
+/**
+ * A tenant that the viewer may not see is as one that does not exist.
+ * @param tenant as the client named it
+ * @throws FORBIDDEN for a key and another tenant than its own; BAD_USER_INPUT
+ */
 export async function tenantViewer(
   db: Database,
   viewer: Viewer,
@@ -115,26 +149,74 @@ export async function tenantViewer(
     if (tenant === null || tenant === undefined || tenant === viewer.own.tenant) return viewer.own
     throw new ApiError('FORBIDDEN', 'This API key belongs to another tenant.')
   }
+  if (!isOperator(viewer)) return memberViewer(viewer, tenant)
   const slug = checkText('tenant', tenant ?? DEFAULT_TENANT)
   const row = await db
     .selectFrom('tenant')
     .select('tenant_id')
     .where('slug', '=', slug)
     .executeTakeFirst()
-  if (!row) throw badInput('tenant', `"${slug.slice(0, 63)}" does not exist`)
+  if (!row) throw noSuchTenant(slug)
   return seal({ tenantId: row.tenant_id, tenant: slug })
+}
+
+function memberViewer(
+  { memberships }: PersonViewer,
+  tenant: string | null | undefined,
+): TenantViewer {
+  const first = memberships.has(DEFAULT_TENANT) ? DEFAULT_TENANT : [...memberships.keys()][0]
+  const slug = checkText('tenant', tenant ?? first ?? DEFAULT_TENANT)
+  const membership = memberships.get(slug)
+  if (!membership) throw noSuchTenant(slug)
+  return seal({ tenantId: membership.tenantId, tenant: slug })
+}
+
+function noSuchTenant(slug: string): ApiError {
+  return badInput('tenant', `"${slug.slice(0, 63)}" does not exist`)
+}
+
+/** Whether somebody may do everything in all tenants. */
+export function isOperator(
+  viewer: Viewer,
+): viewer is
+  | Exclude<Viewer, { kind: 'KEY' } | PersonViewer>
+  | (PersonViewer & { isOperator: true }) {
+  return viewer.kind === 'SESSION' || (viewer.kind === 'PERSON' && viewer.isOperator)
+}
+
+/** Whether a browser sends the credentials by itself, also in requests that pages of others cause. */
+export function isBrowserSession(viewer: Viewer): viewer is Exclude<Viewer, { kind: 'KEY' }> {
+  return viewer.kind !== 'KEY'
 }
 
 export const OPERATOR_SCOPE = 'operator'
 
-/** Viewers with the same key share limits and cached results: the keys of one tenant, and all sessions. */
+/** Viewers with the same scope share limits: the keys of one tenant, the sessions of one person, and all of the operator. */
 export function scopeOf(viewer: Viewer): string {
-  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : OPERATOR_SCOPE
+  if (viewer.kind === 'KEY') return `tenant ${viewer.own.tenantId}`
+  return isOperator(viewer) ? OPERATOR_SCOPE : `person ${viewer.personId}`
 }
 
-/** Which rows the connections of this viewer's queries may see; the operator's see all, and each query names its tenant. */
-export function databaseScopeOf(viewer: Viewer): TenantScope {
-  return viewer.kind === 'KEY' ? viewer.own.tenantId : 'all'
+/**
+ * Viewers with the same scope may see the same results. It contains all that decides this, so that what somebody saw
+ * with a role that was taken away is found by nobody.
+ */
+export function resultScopeOf(viewer: Viewer): string {
+  if (viewer.kind === 'KEY') return `${scopeOf(viewer)} ${viewer.mayAdminister ? 'admin' : 'read'}`
+  if (isOperator(viewer)) return OPERATOR_SCOPE
+  const roles = [...viewer.memberships.values()].map(({ tenantId, role }) => `${tenantId} ${role}`)
+  return `${scopeOf(viewer)} ${roles.sort().join(',')}`
+}
+
+/**
+ * Which rows the connections of this viewer's queries may see: those of the tenant that a query is about, or of a key's
+ * tenant; all for the operator, whose queries each name their tenant; for others none.
+ * @param about `viewer`: the one query that is about the viewer's own tenants, and names them
+ */
+export function databaseScopeOf(viewer: Viewer, about?: TenantViewer | 'viewer'): TenantScope {
+  if (viewer.kind === 'KEY') return viewer.own.tenantId
+  if (isOperator(viewer) || about === 'viewer') return 'all'
+  return about?.tenantId ?? 'none'
 }
 
 function seal(viewer: Omit<TenantViewer, typeof sealed>): TenantViewer {

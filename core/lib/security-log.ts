@@ -12,6 +12,8 @@ export type SecurityEventName =
   | 'api-key-rotated'
   | 'tenant-created'
   | 'tenant-changed'
+  | 'member-changed'
+  | 'operator-changed'
   | 'metric-declared'
   | 'metric-retired'
   | 'credentials-refused'
@@ -46,7 +48,11 @@ const WINDOW_MS = 60_000
 /** Kinds of denials counted at a time; beyond it they share one count. */
 const KINDS_MAX = 1_000
 
-export function createSecurityLog(logger: Pick<Logger, 'info' | 'warn'>): SecurityLog {
+/** @param onDenied called with the first denial of a kind, once a minute */
+export function createSecurityLog(
+  logger: Pick<Logger, 'info' | 'warn'>,
+  onDenied: (event: SecurityEvent) => void = () => {},
+): SecurityLog {
   /** Denials of the running minute beyond the first of their kind. */
   let repeated = new Map<string, { event: SecurityEvent; count: number }>()
   let timer: NodeJS.Timeout | undefined
@@ -76,6 +82,7 @@ export function createSecurityLog(logger: Pick<Logger, 'info' | 'warn'>): Securi
       if (repeated.size < KINDS_MAX) {
         repeated.set(kind, { event, count: 0 })
         logger.warn({ security: event }, 'security event')
+        onDenied(event)
         return
       }
       const rest = repeated.get('')

@@ -41,7 +41,7 @@ afterAll(async () => {
 
 const never = new AbortController().signal
 const declare = (definition: object) =>
-  declareMetric(db, tenantId, parseMetricDefinition(definition))
+  declareMetric(db, tenantId, parseMetricDefinition(definition), { kind: 'cli' })
 const progress = async () =>
   (
     await database.pool.query(
@@ -147,7 +147,7 @@ test('what a retired version counted is deleted after an hour, and nothing else'
   const metric = await activeMetric(database.pool, 'short')
   const backfill = createBackfill(database.pool, never)
   while ((await backfill.step()) === 'done');
-  await retireMetric(db, tenantId, 'short')
+  await retireMetric(db, tenantId, 'short', { kind: 'cli' })
   const rows = async () => Object.keys(await countedByMetric(database.pool, metric)).length
   await ageMetrics(database.pool)
   expect(await rows()).toBeGreaterThan(100)
@@ -172,6 +172,7 @@ test('tenants take turns, and a metric whose part fails is left out for a while 
     db,
     rows[0].tenant_id,
     parseMetricDefinition({ name: 'theirs' }),
+    { kind: 'cli' },
   )
   const left = async () => {
     const { rows } = await pool.query(

@@ -4,6 +4,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { type AuditActor, recordAudit } from '../identity/audit/audit-log.ts'
 import { ApiError } from '../lib/api-error.ts'
 import { type ChangeLimit, UNLIMITED } from './change-limit.ts'
 import type { MetricDefinition } from './metric-definition.ts'
@@ -27,6 +28,7 @@ export interface DeclaredMetric {
  * has a later `stored_at`: a transaction that began before the activation and waited for it begins again. So an event is
  * counted by its batch or by the backfill, and by which of them can be read from its row, also after a restore and in
  * another log. `written_at` holds against a clock that was set back.
+ * @param by for the audit log
  * @param limit of what the activation costs; nothing that is active already counts
  * @throws METRIC_NAME_TAKEN, METRIC_LIMIT_REACHED, UNAVAILABLE, and what the limit throws
  */
@@ -34,13 +36,14 @@ export async function declareMetric(
   db: Database,
   tenantId: number,
   definition: MetricDefinition,
+  by: AuditActor,
   limit: ChangeLimit = UNLIMITED,
 ): Promise<DeclaredMetric> {
   const known = await findActive(db, tenantId, definition.name)
   if (known && isSame(known, definition))
     return { metricId: known.metric_id, version: known.version, activated: false }
   if (!known) await checkName(db, tenantId, definition.name)
-  return limit.run(tenantId, () => tryToActivate(db, tenantId, definition))
+  return limit.run(tenantId, () => tryToActivate(db, tenantId, definition, by))
 }
 
 /** Batches that queue behind an attempt are written before the next one. */
@@ -48,10 +51,15 @@ async function tryToActivate(
   db: Database,
   tenantId: number,
   definition: MetricDefinition,
+  by: AuditActor,
 ): Promise<DeclaredMetric> {
   for (let attempt = 1; ; attempt++)
     try {
-      return await db.transaction().execute((tx) => activate(tx, tenantId, definition))
+      return await db.transaction().execute(async (tx) => {
+        const declared = await activate(tx, tenantId, definition)
+        await recordDeclared(tx, by, tenantId, definition, declared.version)
+        return declared
+      })
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (code !== '55P03' && code !== '40P01') throw error
@@ -59,6 +67,21 @@ async function tryToActivate(
         throw new ApiError('UNAVAILABLE', 'A batch takes long to be written; try again soon.')
       await sleep(METRIC_LIMITS.activationLockMs)
     }
+}
+
+async function recordDeclared(
+  tx: Database,
+  by: AuditActor,
+  tenantId: number,
+  { name, events, filters, value, dimensions }: MetricDefinition,
+  version: number,
+): Promise<void> {
+  await recordAudit(tx, by, {
+    tenantId,
+    action: 'metric.declared',
+    object: `metric ${name}`,
+    after: { version, events: events ?? null, filters, value, dimensions },
+  })
 }
 
 async function activate(
@@ -109,11 +132,16 @@ async function activate(
   return { metricId, version, activated: true }
 }
 
-/** Removes a metric: it counts nothing any more, and its name is free. @returns its version; undefined where there was none */
+/**
+ * Removes a metric: it counts nothing any more, and its name is free.
+ * @param by for the audit log
+ * @returns its version; undefined where there was none
+ */
 export async function retireMetric(
   db: Database,
   tenantId: number,
   name: string,
+  by: AuditActor,
 ): Promise<number | undefined> {
   return db.transaction().execute(async (tx) => {
     await sql`SELECT FROM tenant WHERE tenant_id = ${tenantId} FOR NO KEY UPDATE`.execute(tx)
@@ -127,7 +155,14 @@ export async function retireMetric(
       tx,
     )
     await forgetResults(tx, tenantId)
-    return rows[0].version
+    const { version } = rows[0]
+    await recordAudit(tx, by, {
+      tenantId,
+      action: 'metric.retired',
+      object: `metric ${name}`,
+      before: { version },
+    })
+    return version
   })
 }
 

@@ -100,6 +100,9 @@ export const QUERY_LIMITS = {
   eventsPageMax: 100,
   /** Each holds up to 64 KiB of what was received. */
   deadLettersPageMax: 20,
+  auditPageDefault: 50,
+  auditPageMax: 200,
+  apiKeysListedMax: 1_000,
   tenantsListedMax: 1_000,
 } as const
 
@@ -110,13 +113,14 @@ export const LIVE_LIMITS = {
   /** And at least this often, in case a notification was lost. */
   refreshMaxMs: 1_000,
   refreshDeadlineMs: 3_000,
-  /** How often a subscriber's credentials are checked again. */
-  recheckMs: 30_000,
-  /** All subscriptions; those of all keys together leave the rest to people who are signed in. */
+  /** How often a subscriber's rights are checked again: what was taken away ends a stream within half a minute. */
+  recheckMs: 15_000,
+  /** All subscriptions; those of all keys and members together leave the rest to the operator. */
   subscribersMax: 1_000,
-  subscribersOfKeysMax: 950,
-  /** Of the keys of one tenant, and of one key or session. */
+  subscribersOfOthersMax: 950,
+  /** Of the keys of one tenant, of the sessions of one person, and of one key or session. */
   subscribersPerTenantMax: 50,
+  subscribersPerPersonMax: 50,
   subscribersPerCredentialMax: 20,
   recentMax: 50,
   recentFirst: 20,

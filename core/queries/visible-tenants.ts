@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
-import type { Viewer } from '../identity/viewer.ts'
+import { isOperator, type Viewer } from '../identity/viewer.ts'
 import { badInput } from '../lib/api-error.ts'
 import { checkText } from '../lib/check-text.ts'
 import { QUERY_LIMITS } from './limits.ts'
@@ -36,10 +36,10 @@ export async function visibleTenants(
   if (first != null && (first < 1 || first > max)) throw badInput('first', `must be 1 to ${max}`)
   if (search) checkText('search', search)
   if (after) checkText('after', after)
-  const isKey = viewer.kind === 'KEY'
-  const own = isKey ? sql`t.tenant_id = ${viewer.own.tenantId}` : sql`true`
-  // A key has one tenant, and must not learn from a page's border which others there are.
-  const from = isKey ? undefined : after
+  const ids = visibleIds(viewer)
+  const own = ids ? sql`t.tenant_id = ANY(${ids}::int[])` : sql`true`
+  // Nobody learns from a page's border which other tenants there are.
+  const from = after && isVisible(viewer, after) ? after : undefined
   const { where, orderBy } = search ? matching(search, from) : byCreation(from)
   // The page first: looking for events takes longer than the rest. Rollups outlive the events themselves.
   const { rows } = await sql<VisibleTenant>`
@@ -49,6 +49,18 @@ export async function visibleTenants(
               FROM tenant t WHERE ${own} AND ${where} ORDER BY ${orderBy} LIMIT ${first ?? max}) p
      ORDER BY p.place`.execute(db)
   return { rows, source: 'rollup', dependencies: null }
+}
+
+/** undefined: all of them. */
+function visibleIds(viewer: Viewer): number[] | undefined {
+  if (isOperator(viewer)) return undefined
+  if (viewer.kind === 'KEY') return [viewer.own.tenantId]
+  return [...viewer.memberships.values()].map(({ tenantId }) => tenantId)
+}
+
+/** A key has one tenant, and therefore no second page. */
+function isVisible(viewer: Viewer, tenant: string): boolean {
+  return isOperator(viewer) || (viewer.kind === 'PERSON' && viewer.memberships.has(tenant))
 }
 
 function byCreation(after: string | null | undefined) {

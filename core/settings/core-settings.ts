@@ -126,6 +126,19 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (worker), cli, compose',
   },
   {
+    name: 'SLUICE_AUDIT_RETENTION_DAYS',
+    default: '`400`',
+    meaning: 'days for which entries of the audit log are kept, 30 to 36,500 (docs/audit.md)',
+    readBy: 'core (worker), compose',
+  },
+  {
+    name: 'SLUICE_AUDIT_WEBHOOK',
+    default: '',
+    meaning:
+      'URL that gets every entry of the audit log as JSON lines: `https://…`, or `http://` on this machine (docs/audit.md)',
+    readBy: 'core (api), compose',
+  },
+  {
     name: 'SLUICE_WORKER_CONCURRENCY',
     default: '`2`',
     meaning: 'connections with which one worker writes, 1 to 6',

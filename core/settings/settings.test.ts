@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { readConfig } from '../config.ts'
 import { ROOT } from '../lib/paths.ts'
+import { PROVIDER_VARIABLES } from '../sign-in-config.ts'
 import { SETTINGS } from './settings.ts'
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
@@ -14,10 +15,12 @@ const namesReadBy = (program: string) =>
 
 describe('the list of settings', () => {
   test('has every variable that core/config.ts reads, and no other', () => {
-    const inCode = namesIn(['core/config.ts'])
+    const inCode = namesIn(['core/config.ts', 'core/audit-config.ts', 'core/sign-in-config.ts'])
     // TERM is the terminal's, not a setting of Sluice.
     inCode.delete('TERM')
     const listed = new Set([...namesReadBy('core'), ...namesReadBy('cli')])
+    for (const name of PROVIDER_VARIABLES)
+      expect(listed.delete(`SLUICE_OIDC_<ID>_${name}`)).toBe(true)
     expect([...listed].sort()).toEqual([...inCode].sort())
   })
 

@@ -14,6 +14,7 @@ import { trackLogWatermark } from './consume/log-watermark.ts'
 import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
 import { createPartitionConsumers } from './consume/partition-consumers.ts'
 import { backfillMetrics } from './maintenance/backfill-metrics.ts'
+import { createKeySenders } from './maintenance/key-senders.ts'
 import {
   createPartitionMaintenance,
   MaintenanceError,
@@ -65,6 +66,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   // Whatever waits for the other connections, notifications do not.
   const notifierPool = createMaintenancePool(deps.databaseUrl, workerId, 1)
   const notifier = createNotifierOn(notifierPool, deps.logger)
+  const senders = createKeySenders(pool)
   const stats = { batches: 0, batchMs: 0 }
   const consumers = createPartitionConsumers({
     deps: {
@@ -72,6 +74,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
       maintenance,
       execute,
       notifier,
+      countSenders: senders.count,
       onWritten(written) {
         stats.batches++
         stats.batchMs += written.ms
@@ -98,6 +101,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
   const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
+  const addingSenders = senders.run(deps.logger, ended.signal)
   const deriving = deriveEveryMinute(sketches, deps.logger, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.
@@ -112,7 +116,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     stopMaintenance()
     await consumers.stop()
     ended.abort()
-    await Promise.all([assigning, forwarding, tracking, backfilling, deriving])
+    await Promise.all([assigning, forwarding, tracking, backfilling, deriving, addingSenders])
     await notifier.stop()
     await leases.release()
     await Promise.all([pool.end(), notifierPool.end(), sketchPool.end()])

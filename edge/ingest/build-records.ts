@@ -62,6 +62,7 @@ function stampOf(
     edge,
     route,
     client: clientOf(c.req.raw, batch),
+    origin: originOf(c.req.raw),
     trust: trustClassOf(key.kind) === 'public' ? 'public' : undefined,
     historical: historical || undefined,
   }
@@ -99,6 +100,13 @@ function storedOriginal(batch: IncomingBatch, index: number): { original: string
 function clientOf(request: Request, { client }: IncomingBatch): string | undefined {
   const name = client ?? request.headers.get('user-agent') ?? ''
   return name.replace(UNPRINTABLE, '').slice(0, LIMITS.labelCharsMax) || undefined
+}
+
+/** Of a browser; `null`, as sandboxed pages send it, is none. */
+function originOf(request: Request): string | undefined {
+  const origin = request.headers.get('origin') ?? ''
+  const isOrigin = /^https?:\/\/[\x21-\x7e]+$/.test(origin) && origin.length <= LIMITS.labelCharsMax
+  return isOrigin ? origin : undefined
 }
 
 const UNPRINTABLE = /[^\x20-\x7e]/g

@@ -49,6 +49,8 @@ export async function validateEvents(
     eventId: await chooseEventIds(key, chunk),
     shiftMs: skewOf(batch, receivedMs),
     schemaVersions: key.schema_versions ?? null,
+    allowedEvents: key.allowed_events ? new Set(key.allowed_events) : null,
+    allowedProperties: key.allowed_properties ? new Set(key.allowed_properties) : null,
     hasNoEscapes: batch.hasNoEscapes,
   }
   for (let index = 0; index < batch.items.length; index++) {

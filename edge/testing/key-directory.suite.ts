@@ -28,6 +28,7 @@ export function keyDirectorySuite(get: () => DirectoryHarness): void {
     const records: Partial<KeyRecord>[] = [
       {},
       { kind: 'pub', origins: ['https://shop.example', 'https://*.shop.example'] },
+      { kind: 'pub', allowed_events: ['a', 'b'], allowed_properties: [] },
       { kind: 'adm', scopes: ['ingest', 'read', 'admin'], may_import_history: true },
       { tenant: 'žluť 🐎', schema_versions: ['1', '2'], key_events_per_minute: 1 },
       { expires_at: '2020-01-01T00:00:00Z', revoked_at: '2019-01-01T00:00:00.123456Z' },

@@ -103,6 +103,8 @@ export async function startStubGateway(): Promise<StubGateway> {
         may_import_history: false,
         event_age_max_s: 30 * 24 * 3600,
         schema_versions: null,
+        allowed_events: null,
+        allowed_properties: null,
         expires_at: null,
         revoked_at: null,
         ...changes,

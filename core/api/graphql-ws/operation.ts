@@ -37,10 +37,19 @@ export function executeOperation(
   })
   let frames: AsyncGenerator<string> | undefined
 
+  /** With the rights of this moment: a connection lasts for days. */
+  async function execute(): Promise<Response> {
+    const { heldShare } = sender
+    const current = await sender.reload()
+    // Begun after its end, it would never be ended.
+    ended.signal.throwIfAborted()
+    return graphql.execute(request, { ...current, ...(heldShare && { heldShare }) })
+  }
+
   async function next(): Promise<IteratorResult<ExecutionResult, void>> {
     if (ended.signal.aborted) return DONE
     try {
-      frames ??= readFrames(await graphql.execute(request, sender), ended.signal)
+      frames ??= readFrames(await execute(), ended.signal)
       const { value, done } = await frames.next()
       if (done) return DONE
       const result = parseExactly(value) as ExecutionResult

@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import { CloseCode, handleProtocols } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { addressGroup } from '../../../contract/address-group.ts'
-import type { Viewer } from '../../identity/viewer.ts'
+import { isOperator, type Viewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
@@ -127,13 +128,12 @@ function connectionOf(
       const heldShare = holdShare(live, sender.viewer, sender.credential)
       connection.sender = { ...sender, heldShare }
       const check = setInterval(() => {
-        sender.isStillAuthorized().then(
-          (isAuthorized) => {
-            if (!isAuthorized) socket.close(CloseCode.Unauthorized, 'UNAUTHENTICATED')
-          },
-          // Credentials cannot be checked right now; the next check decides.
-          () => {},
-        )
+        sender.reload().catch((error: unknown) => {
+          const { code } = error instanceof ApiError ? error : {}
+          if (code === 'UNAUTHENTICATED') socket.close(CloseCode.Unauthorized, code)
+          if (code === 'FORBIDDEN') socket.close(CloseCode.Forbidden, code)
+          // Else credentials cannot be checked right now; the next check decides.
+        })
       }, recheckMs)
       const leave = () => {
         clearInterval(check)
@@ -148,9 +148,13 @@ function connectionOf(
 }
 
 function holdShare(live: Pick<LiveHub, 'hold'>, viewer: Viewer, credential: string): HeldShare {
+  if (viewer.kind === 'KEY') return live.hold(viewer.own.tenantId, { credential })
   // Sessions count by themselves, whatever tenant they show.
-  const tenantId = viewer.kind === 'KEY' ? viewer.own.tenantId : 0
-  return live.hold(tenantId, { credential, isOperator: viewer.kind === 'SESSION' })
+  return live.hold(0, {
+    credential,
+    isOperator: isOperator(viewer),
+    personId: viewer.kind === 'PERSON' ? viewer.personId : undefined,
+  })
 }
 
 /** A key of connection_init takes the place of what the browser sent, as it does in requests. */

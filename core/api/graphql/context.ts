@@ -43,6 +43,8 @@ export interface ContextDeps {
   log: Pick<Log, 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
   onboarding?: () => Onboarding | undefined
+  /** How browsers reach core, for links; as this request did unless given. */
+  publicUrl?: string | undefined
 }
 
 /** The sender of a request, who was identified before anything of its body was read. */
@@ -50,8 +52,15 @@ export interface Sender extends Identity {
   requestId: string | undefined
   /** IP address of the client. */
   address: string | undefined
-  /** Checks the credentials again, for subscriptions. Rejects when they cannot be checked. */
-  isStillAuthorized(): Promise<boolean>
+  /** How this request reached core, such as `http://127.0.0.1:8080`. */
+  origin?: string | undefined
+  /**
+   * The same sender, with the rights of this moment, for what goes on for a while.
+   * @throws UNAUTHENTICATED, FORBIDDEN once there are none; anything else when that cannot be found out
+   */
+  reload(): Promise<Sender>
+  /** For that: when the rights were looked up, by performance.now(). */
+  loadedAt: number
   /** Of a WebSocket, which counts as a subscription itself. */
   heldShare?: HeldShare
 }
@@ -61,8 +70,13 @@ export interface RequestContext extends ContextDeps {
   metricChanges: ChangeLimit
   sender: Sender
   viewer: Viewer
-  /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
+  /**
+   * The sender as a viewer of this tenant.
+   * @throws FORBIDDEN for another tenant than the key's own; BAD_USER_INPUT for one that the sender may not see
+   */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
+  /** Connections for people, sessions and invitations, of which the other ones see nothing. */
+  peopleDb: Database
   /**
    * Executes a query for a field, and adds what its result depends on to the report.
    * @throws QUERY_TOO_SLOW at once where Postgres stopped the same query twice lately
@@ -105,24 +119,48 @@ export function createContextFactory(
         release()
       }
     })
-    const ofTenant = withTenant(limited, async () => databaseScopeOf(viewer))
-    const db = withSignal(ofTenant, signal)
+    const dbOf = (about?: TenantViewer | 'viewer') =>
+      withSignal(
+        withTenant(limited, async () => databaseScopeOf(viewer, about)),
+        signal,
+      )
+    const db = dbOf()
+    const findTenant = memoize((slug: string | null | undefined) => tenantViewer(db, viewer, slug))
     return {
       ...deps,
       metricChanges,
       db,
+      peopleDb: deps.identityDb ?? deps.db,
       sender,
       viewer,
       report,
       points: createPointsPlan(),
       budget: createResponseBudget(),
-      tenant: (tenant) => tenantViewer(db, viewer, tenant),
+      tenant: findTenant,
       async run(query, viewer, args, { path }) {
-        const name = queryNameOf(query.name, viewer, args)
-        const result = await slowQueries.run({ name, scope }, () => query(db, viewer, args))
+        const ofTenant = isTenantViewer(viewer) ? viewer : undefined
+        const name = queryNameOf(query.name, ofTenant ?? scope, args)
+        const own = dbOf(ofTenant ?? 'viewer')
+        const result = await slowQueries.run({ name, scope }, () => query(own, viewer, args))
         report.add(String(path.key), result)
         return result
       },
     }
+  }
+}
+
+function isTenantViewer(viewer: unknown): viewer is TenantViewer {
+  return typeof viewer === 'object' && viewer !== null && 'tenantId' in viewer
+}
+
+/** Asks once for each argument. */
+function memoize<A, R>(find: (argument: A) => R): (argument: A) => R {
+  const found = new Map<A, R>()
+  return (argument) => {
+    const known = found.get(argument)
+    if (known !== undefined) return known
+    const result = find(argument)
+    found.set(argument, result)
+    return result
   }
 }

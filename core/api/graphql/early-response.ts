@@ -1,6 +1,7 @@
-import { ScopeMissingError } from '../../identity/viewer.ts'
+import { isBrowserSession, ScopeMissingError } from '../../identity/viewer.ts'
 import { ApiError, badInput } from '../../lib/api-error.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
+import { hasSameOrigin } from '../http/security.ts'
 import { toApiError } from '../to-api-error.ts'
 import type { Sender } from './context.ts'
 import { deniedOf, type LogError, recordDenial } from './use-logs.ts'
@@ -13,10 +14,12 @@ export function checkRequest({ method, headers, url }: Request, { viewer }: Send
     throw new ApiError('METHOD_NOT_ALLOWED', 'GraphQL takes POST, and GET for queries.')
   if (method === 'GET') checkJsonParameters(new URL(url).searchParams)
   if (method !== 'POST') return
+  // A page of another site, or of another port, would act in the name of who is signed in.
+  if (isBrowserSession(viewer) && !hasSameOrigin(headers)) throw new ApiError('CROSS_SITE_REFUSED')
   const type = headers.get('content-type')
   if (type !== null && JSON_TYPE.test(type)) return
   // A page of another site can send these types with the cookie of a session; it learns nothing but that.
-  if (viewer.kind === 'SESSION' && !headers.has('x-graphql-yoga-csrf'))
+  if (isBrowserSession(viewer) && !headers.has('x-graphql-yoga-csrf'))
     throw new ApiError(
       'CROSS_SITE_REFUSED',
       'Send Content-Type: application/json, or the header x-graphql-yoga-csrf.',

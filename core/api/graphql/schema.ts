@@ -1,5 +1,9 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { protectFields } from './permissions.ts'
+import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
+import { addApiKeys } from './resolvers/api-keys.ts'
+import { addAuditLog } from './resolvers/audit-log.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -8,6 +12,7 @@ import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
+import { addPeople } from './resolvers/people/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -19,7 +24,7 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.mutationType()
   builder.subscriptionType()
-  addViewer(builder)
+  addPeople(builder, addViewer(builder))
   const types = addMetrics(builder)
   addComparisons(builder, types)
   addExplore(builder)
@@ -29,7 +34,9 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
+  addApiKeyMutations(builder, addApiKeys(builder))
+  addAuditLog(builder)
   const event = addEvents(builder)
   addLive(builder, event)
-  return builder.toSchema()
+  return protectFields(builder.toSchema())
 }

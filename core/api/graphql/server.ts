@@ -3,8 +3,9 @@ import { createYoga } from 'graphql-yoga'
 import type { Database } from '../../db/database.ts'
 import { createCredentialLookups } from '../../identity/credential-lookups.ts'
 import { createKeyUseRecorder } from '../../identity/key-directory.ts'
+import { requirePermission } from '../../identity/require-permission.ts'
+import type { Permission } from '../../identity/roles.ts'
 import { identify, type RequestOrigin } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
@@ -40,14 +41,19 @@ export interface GraphQLDeps extends ContextDeps {
 /** Where a request came from, as the HTTP server knows it. */
 export interface GraphQLRequest extends RequestOrigin {
   requestId?: string | undefined
+  /** How it reached core, such as `http://127.0.0.1:8080`. */
+  origin?: string | undefined
 }
 
 export interface GraphQLServer {
   fetch(request: Request, from?: GraphQLRequest): Promise<Response>
   /** Whether the request's sender may query. @throws UNAUTHENTICATED, FORBIDDEN, TOO_MANY_ATTEMPTS */
   identify(headers: Headers, from?: GraphQLRequest): Promise<Sender>
-  /** The same, where it is the request itself that is refused: that goes into the security log. */
-  admit(headers: Headers, from?: GraphQLRequest): Promise<Sender>
+  /**
+   * The same, where it is the request itself that is refused: that goes into the security log.
+   * @param permission what the sender must be allowed to do, in any tenant
+   */
+  admit(headers: Headers, from?: GraphQLRequest, permission?: Permission): Promise<Sender>
   /** Executes a request of a sender who was admitted. */
   execute(request: Request, sender: Sender): Promise<Response>
 }
@@ -70,27 +76,23 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
       ...identity,
       requestId: from.requestId,
       address: from.address,
-      async isStillAuthorized() {
-        try {
-          await identify(viewerDeps, headers, from)
-          return true
-        } catch (error) {
-          if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))
-            return false
-          throw error
-        }
-      },
+      origin: from.origin,
+      loadedAt: performance.now(),
+      reload: () => identifySender(headers, { ...from, isRecheck: true }),
     }
   }
 
   const logError = createErrorLog(deps.logger)
   return {
     identify: identifySender,
-    async admit(headers, from = {}) {
+    async admit(headers, from = {}, permission) {
+      let sender: Sender | undefined
       try {
-        return await identifySender(headers, from)
+        sender = await identifySender(headers, from)
+        if (permission) requirePermission(sender.viewer, undefined, permission)
+        return sender
       } catch (error) {
-        recordEarlyDenial(error, headers, from, { ...deps, logError })
+        recordEarlyDenial(error, headers, from, { ...deps, logError, sender })
         throw error
       }
     },

@@ -2,6 +2,8 @@ import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Database } from '../../db/database.ts'
 import type { GatewayUser } from '../../gateway/users.ts'
+import { createProvider, type ProviderOptions } from '../../identity/oidc/provider.ts'
+import { DEFAULT_SIGN_IN, type SignInSettings } from '../../identity/sign-in/sign-in-settings.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import type { Log } from '../../log/log.ts'
@@ -46,6 +48,10 @@ export interface CoreDeps {
     publicUrl?: string
     /** Sign-ins counted by all cores together. */
     sharedAttempts?: SharedAttempts | undefined
+    /** How people sign in; by link alone unless given. */
+    signIn?: SignInSettings | undefined
+    /** How providers are reached, and how often. */
+    providerOptions?: ProviderOptions | undefined
   }
   /** The role gateway: its app serves /produce, and the key directory is next to it. */
   gateway?: { app: Hono; users: readonly GatewayUser[] }
@@ -87,7 +93,12 @@ export function createCoreApp(deps: CoreDeps): Hono {
   const budget = createQueryBudget()
   app.route('/', createRestApp({ graphql, budget, checkHealth, secure, addressOf }))
   app.route('/', createMcpApp({ graphql, budget, secure, publicUrl, addressOf, logger }))
-  app.route('/', signIn({ db, secure, publicUrl, addressOf, securityLog, sharedAttempts }))
+  const settings = api.signIn ?? DEFAULT_SIGN_IN
+  const providers = new Map(
+    settings.providers.map((each) => [each.id, createProvider(each, api.providerOptions)]),
+  )
+  const signInDeps = { db, secure, publicUrl, addressOf, securityLog, sharedAttempts, logger }
+  app.route('/', signIn({ ...signInDeps, settings, providers }))
   app.route('/', cspReport(logger, addressOf))
   app.use(dashboard(api.dashboardFolder))
   return app

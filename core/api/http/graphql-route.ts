@@ -15,7 +15,8 @@ export function graphqlRoute({ graphql, secure, addressOf }: GraphQLRouteDeps): 
   const app = new Hono()
   app.all('/graphql', async (c) => {
     const { address } = clientOf(c, addressOf)
-    const from = { address, secure, requestId: c.get('requestId' as never) as string | undefined }
+    const requestId = c.get('requestId' as never) as string | undefined
+    const from = { address, secure, requestId, origin: new URL(c.req.url).origin }
     const isPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html')
     if (!isPage) return graphql.fetch(c.req.raw, from)
     try {

@@ -8,9 +8,14 @@ export function isKnownHost(c: Context, publicUrl: string | undefined): boolean 
   return isKnownHostName(c.req.header('host') ?? new URL(c.req.url).host, publicUrl)
 }
 
+/** A name or address of this machine, with or without a port. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK.test(host)
+}
+
 export function isKnownHostName(host: string, publicUrl: string | undefined): boolean {
   const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
-  return LOOPBACK.test(host) || host.toLowerCase() === publicHost
+  return isLoopbackHost(host) || host.toLowerCase() === publicHost
 }
 
 /**

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Database } from '../../db/database.ts'
-import { SIGN_INS_PER_MINUTE, signIn } from './sign-in.ts'
+import { SIGN_INS_PER_MINUTE } from './sign-in/guard.ts'
+import { signIn } from './sign-in.ts'
 
 /** A sign-in of whom the database is never asked, because no token has the form of one. */
 function createSignIn(mayGoOn: (clientId: string) => boolean) {

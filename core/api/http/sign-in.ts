@@ -1,132 +1,171 @@
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
-import type { CookieOptions } from 'hono/utils/cookie'
-import { addressGroup } from '../../../contract/address-group.ts'
+import { deleteCookie, getCookie } from 'hono/cookie'
 import { isObject } from '../../../contract/json/is-object.ts'
-import type { Database } from '../../db/database.ts'
+import { recordAudit } from '../../identity/audit/audit-log.ts'
 import { sessionCookie } from '../../identity/credentials.ts'
-import {
-  endSession,
-  isSessionValid,
-  looksLikeToken,
-  redeemLoginLink,
-  SESSION_DAYS,
-} from '../../identity/sessions.ts'
-import type { SecurityEvent, SecurityLog } from '../../lib/security-log.ts'
-import { createTokenBuckets } from '../../lib/token-buckets.ts'
-import { type AddressOf, clientOf } from './client.ts'
-import { PROXY_PAGE, SIGN_IN_PAGE, SIGN_IN_SCRIPT } from './pages/sign-in.ts'
-import { allowOnly, sendProblem } from './problem.ts'
+import { redeemLoginLink } from '../../identity/login-links.ts'
+import { hasPasskeys } from '../../identity/passkeys/passkeys.ts'
+import { endSession, isSessionValid, looksLikeToken, readSession } from '../../identity/sessions.ts'
+import { DEFAULT_SIGN_IN } from '../../identity/sign-in/sign-in-settings.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { INVITATION_SCRIPT, invitationPage } from './pages/invitation.ts'
+import { PROXY_PAGE, SIGN_IN_SCRIPT, type SignInMethods, signInPage } from './pages/sign-in.ts'
+import { allowOnly } from './problem.ts'
 import { isSameOrigin } from './security.ts'
-import type { SharedAttempts } from './shared-attempts.ts'
+import { backChannelLogout } from './sign-in/back-channel.ts'
+import {
+  auditedRequest,
+  createDenialRecorder,
+  type DenialRecorder,
+  originOfSession,
+  setSessionCookie,
+} from './sign-in/begin-session.ts'
+import { cookieOptions, relyingPartyOf } from './sign-in/browser.ts'
+import {
+  createSignInGuard,
+  denied,
+  eventOf,
+  limitBody,
+  needsPublicUrl,
+  type SignInDeps,
+  type SignInGuard,
+} from './sign-in/guard.ts'
+import { invitations } from './sign-in/invitations.ts'
+import { oidcSignIn } from './sign-in/oidc.ts'
+import { ownPasskeys } from './sign-in/own-passkeys.ts'
+import { passkeySignIn } from './sign-in/passkeys.ts'
 
-export interface SignInDeps {
-  db: Database
-  /** Whether browsers use https, so that the cookie is never sent without it. */
-  secure: boolean
-  publicUrl?: string | undefined
-  addressOf?: AddressOf | undefined
-  securityLog?: SecurityLog | undefined
-  /** With a Redis, for all cores together. */
-  sharedAttempts?: SharedAttempts | undefined
-}
-
-export const SIGN_INS_PER_MINUTE = 30
 const BODY_BYTES_MAX = 1_024
 
-/**
- * GET /login#token=… shows a button; POST /login, which the button sends, begins a session, once for each link.
- * POST /logout ends it.
- */
-export function signIn(deps: SignInDeps): Hono {
-  const { db, secure, securityLog } = deps
+/** All that signs browsers in and out: by a link, by a provider, by a passkey; and the pages for it. */
+export function signIn(deps: SignInDeps & { logger?: Partial<Pick<Logger, 'warn'>> }): Hono {
+  const { settings = DEFAULT_SIGN_IN, logger = {} } = deps
   const app = new Hono()
-  const name = sessionCookie(secure)
-  const cookie = { path: '/', httpOnly: true, sameSite: 'Lax', secure } as const
-  const refuse = createRefusals(deps)
+  const guard = createSignInGuard(deps)
+  const recordDenial = createDenialRecorder(deps)
+  const methodsOf = createMethods(deps)
+  const all = { ...deps, settings, logger, guard, recordDenial }
 
-  app.get('/login', (c) =>
-    needsPublicUrl(c, deps) ? c.html(PROXY_PAGE, 403) : c.html(SIGN_IN_PAGE),
+  app.get('/login', async (c) =>
+    needsPublicUrl(c, deps) ? c.html(PROXY_PAGE, 403) : c.html(signInPage(await methodsOf(c))),
   )
-  app.get('/sign-in.js', (c) =>
-    c.body(SIGN_IN_SCRIPT, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }),
-  )
-
-  const tooLarge = bodyLimit({
-    maxSize: BODY_BYTES_MAX,
-    onError: (c) => sendProblem(c, 'BODY_TOO_LARGE', {}, 'Send {"token": "…"} and nothing else.'),
+  app.get('/invitation', async (c) => {
+    if (needsPublicUrl(c, deps)) return c.html(PROXY_PAGE, 403)
+    const newPasskey = settings.passkeys && relyingPartyOf(c, deps.publicUrl) !== undefined
+    return c.html(invitationPage({ ...(await methodsOf(c)), newPasskey }))
   })
+  app.all('/invitation', allowOnly('GET, HEAD'))
+  app.get('/v1/sign-in/methods', async (c) => c.json(await methodsOf(c)))
+  app.all('/v1/sign-in/methods', allowOnly('GET, HEAD'))
+  for (const [path, script] of [
+    ['/sign-in.js', SIGN_IN_SCRIPT],
+    ['/invitation.js', INVITATION_SCRIPT],
+  ] as const)
+    app.get(path, (c) => c.body(script, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }))
+
+  app.route('/', signInByLink(all))
+  app.route('/', oidcSignIn(all))
+  app.route('/', backChannelLogout(all))
+  app.route('/', passkeySignIn(all))
+  app.route('/', invitations(all))
+  app.route('/', ownPasskeys(all))
+  app.route('/', signOut(deps))
+  return app
+}
+
+function createMethods(deps: SignInDeps): (c: Context) => Promise<SignInMethods> {
+  const { db, publicUrl, settings = DEFAULT_SIGN_IN } = deps
+  const providers = settings.providers.map(({ id, name }) => ({ id, name }))
+  // Everybody may open the page: however many do, one query runs at a time.
+  let running: Promise<boolean> | undefined
+  const arePasskeysKnown = () => {
+    running ??= hasPasskeys(db).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  return async (c) => ({
+    link: settings.loginLink,
+    // A button for what nobody has yet would only lead astray.
+    passkey:
+      settings.passkeys && relyingPartyOf(c, publicUrl) !== undefined && (await arePasskeysKnown()),
+    providers,
+  })
+}
+
+/** GET /login#token=… shows a button; POST /login, which the button sends, begins a session, once for each link. */
+function signInByLink(
+  deps: SignInDeps & { guard: SignInGuard; recordDenial: DenialRecorder },
+): Hono {
+  const { db, secure, securityLog, guard, settings = DEFAULT_SIGN_IN } = deps
+  const app = new Hono()
+  const tooLarge = limitBody(BODY_BYTES_MAX, 'Send {"token": "…"} and nothing else.')
   app.post('/login', tooLarge, async (c) => {
-    const refused = await refuse(c)
+    const refused = await guard(c)
     if (refused) return refused
+    if (!settings.loginLink) return denied(c, deps, 'access-denied', 'SIGN_IN_LINKS_OFF')
     const body: unknown = await c.req.json().catch(() => undefined)
     const token = isObject(body) && typeof body.token === 'string' ? body.token : ''
-    const session = looksLikeToken(token) ? await redeemLoginLink(db, token) : undefined
+    const from = originOfSession(c, deps)
+    const session = looksLikeToken(token) ? await redeemLoginLink(db, token, from) : undefined
     if (session !== undefined) {
-      setCookie(c, name, session, { ...cookie, maxAge: SESSION_DAYS * 24 * 3600 } as CookieOptions)
+      await db.transaction().execute((tx) =>
+        recordAudit(
+          tx,
+          { kind: 'operator', ...auditedRequest(c, deps) },
+          {
+            ...{ tenantId: 0, action: 'session.begun', object: 'operator' },
+            after: { method: 'link', device: from.device },
+          },
+        ),
+      )
+      setSessionCookie(c, secure, session)
       securityLog?.record({ ...eventOf(c, deps), name: 'sign-in', outcome: 'allowed' })
       return c.body(null, 204)
     }
-    const current = getCookie(c, name)
+    const current = getCookie(c, sessionCookie(secure))
     // A used link does not stop a browser that is signed in already.
     if (current !== undefined && looksLikeToken(current) && (await isSessionValid(db, current)))
       return c.body(null, 204)
+    // Of guesses nobody could count the entries.
+    if (looksLikeToken(token))
+      await deps.recordDenial(c, { method: 'link', code: 'SIGN_IN_LINK_INVALID' })
     return denied(c, deps, 'credentials-refused', 'SIGN_IN_LINK_INVALID')
   })
   app.all('/login', allowOnly('GET, HEAD, POST'))
+  return app
+}
 
+/** POST /logout ends the session of this browser. */
+function signOut(deps: SignInDeps): Hono {
+  const { db, secure, securityLog } = deps
+  const app = new Hono()
+  const name = sessionCookie(secure)
   app.post('/logout', async (c) => {
-    const session = getCookie(c, name)
+    const token = getCookie(c, name)
     // A form of another site is sent without the cookie and must not delete it; one of another port is sent with it.
-    if (session !== undefined && isSameOrigin(c)) {
-      await endSession(db, session)
-      deleteCookie(c, name, cookie)
+    if (token !== undefined && isSameOrigin(c)) {
+      const session = looksLikeToken(token) ? await readSession(db, token) : undefined
+      await db.transaction().execute(async (tx) => {
+        await endSession(tx, token)
+        if (!session) return
+        const { person } = session
+        const by = person
+          ? ({ kind: 'person', personId: person.personId, name: person.name } as const)
+          : ({ kind: 'operator' } as const)
+        await recordAudit(
+          tx,
+          { ...by, ...auditedRequest(c, deps) },
+          { tenantId: 0, action: 'session.ended', object: `session ${session.sessionId}` },
+        )
+      })
+      deleteCookie(c, name, cookieOptions(secure))
       c.header('Clear-Site-Data', '"cache", "storage"')
-      securityLog?.record({ ...eventOf(c, deps), name: 'sign-out', outcome: 'allowed' })
-    } else if (session !== undefined) denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
+      const actor = session?.person ? `person ${session.person.personId}` : 'operator'
+      securityLog?.record({ ...eventOf(c, deps, actor), name: 'sign-out', outcome: 'allowed' })
+    } else if (token !== undefined) denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
     return c.redirect('/', 303)
   })
   app.all('/logout', allowOnly('POST'))
   return app
-}
-
-/** What refuses an attempt before its token is looked at. */
-function createRefusals(deps: SignInDeps) {
-  const attempts = createTokenBuckets({ perMinute: SIGN_INS_PER_MINUTE })
-  return async (c: Context): Promise<Response | undefined> => {
-    if (needsPublicUrl(c, deps)) return denied(c, deps, 'access-denied', 'PUBLIC_URL_MISSING')
-    // Forms cannot send a header of their own, and pages of other origins not without a preflight.
-    if (!isSameOrigin(c) || c.req.header('x-sluice-sign-in') === undefined)
-      return denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
-    const client = clientOf(c, deps.addressOf).address ?? ''
-    if (attempts.take(client) && ((await deps.sharedAttempts?.take(addressGroup(client))) ?? true))
-      return undefined
-    return denied(c, deps, 'limit-exceeded', 'TOO_MANY_ATTEMPTS', { 'Retry-After': '2' })
-  }
-}
-
-/** A proxy may show core to anybody, under whatever name, with or without HTTPS. */
-function needsPublicUrl(c: Context, { publicUrl, addressOf }: SignInDeps): boolean {
-  return publicUrl === undefined && clientOf(c, addressOf).isForwarded
-}
-
-function denied(
-  c: Context,
-  deps: SignInDeps,
-  name: SecurityEvent['name'],
-  code: 'CROSS_SITE_REFUSED' | 'PUBLIC_URL_MISSING' | 'SIGN_IN_LINK_INVALID' | 'TOO_MANY_ATTEMPTS',
-  headers: Record<string, string> = {},
-): Response {
-  deps.securityLog?.record({ ...eventOf(c, deps), name, outcome: 'denied', detail: code })
-  return sendProblem(c, code, headers)
-}
-
-function eventOf(c: Context, { addressOf }: SignInDeps): Omit<SecurityEvent, 'name' | 'outcome'> {
-  const { address } = clientOf(c, addressOf)
-  return {
-    actor: 'operator',
-    requestId: c.get('requestId'),
-    ...(address !== undefined && { address }),
-  }
 }

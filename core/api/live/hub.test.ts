@@ -3,6 +3,8 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import type { QueryFixture } from '../graphql/testing/fixture.ts'
 import { createQueryFixture } from '../graphql/testing/fixture.ts'
@@ -38,7 +40,7 @@ afterAll(async () => {
   await fixture.close()
 })
 
-const always = async () => true
+const always = async () => {}
 
 /** The next update for which it holds. */
 async function until(
@@ -170,10 +172,12 @@ describe('the end of a subscription', () => {
     const logger = { warn() {} }
     const hub = createLiveHub({ db, log, logger, databaseUrl: database.url, now: () => now })
     let may = true
-    const updates = hub.subscribe(viewer, async () => may)
+    const updates = hub.subscribe(viewer, async () => {
+      if (!may) throw new ApiError('UNAUTHENTICATED')
+    })
     await updates.next()
     may = false
-    now += 31_000
+    now += LIVE_LIMITS.recheckMs
     const end = async () => {
       for (;;) await updates.next()
     }
@@ -190,8 +194,7 @@ describe('the end of a subscription', () => {
     const hub = createLiveHub({ db, log, logger, databaseUrl: database.url, now: () => now })
     let checked = 0
     const updates = hub.subscribe(viewer, async () => {
-      if (checked++ === 0) throw new Error('the database is away')
-      return false
+      throw checked++ === 0 ? new Error('the database is away') : new ApiError('UNAUTHENTICATED')
     })
     await updates.next()
     now += 31_000

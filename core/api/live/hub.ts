@@ -14,12 +14,13 @@ import { createSubscriber, type Subscriber } from './subscriber.ts'
 export interface LiveHub {
   /**
    * Begins with the current state, and ends when it is returned or the hub closes.
-   * @param isStillAuthorized called every LIVE_LIMITS.recheckMs; false ends the subscription with UNAUTHENTICATED
+   * @param authorize called every `recheckMs`; an ApiError ends the subscription, anything else means that it
+   *   could not be found out
    * @throws OVERLOADED with as many subscriptions as LIVE_LIMITS allow in all, of the tenant, or with the credential
    */
   subscribe(
     viewer: TenantViewer,
-    isStillAuthorized: () => Promise<boolean>,
+    authorize: () => Promise<unknown>,
     by?: SubscribedBy,
   ): AsyncIterableIterator<LiveUpdate>
   /** Counts a connection that may subscribe as one subscription. @throws OVERLOADED, as subscribe does */
@@ -36,6 +37,8 @@ export interface LiveHubDeps {
   log: Log
   logger: Pick<Logger, 'warn'>
   now?: () => number
+  /** How often rights are checked again; LIVE_LIMITS.recheckMs unless given. */
+  recheckMs?: number
 }
 
 interface WatchedTenant {
@@ -48,14 +51,14 @@ interface WatchedTenant {
 
 interface Subscription {
   subscriber: Subscriber<LiveUpdate>
-  isStillAuthorized: () => Promise<boolean>
+  authorize: () => Promise<unknown>
   checkedAt: number
   /** Whether it was sent an update yet. */
   hasBegun: boolean
 }
 
 export function createLiveHub(deps: LiveHubDeps): LiveHub {
-  const { db, log, logger, now = Date.now } = deps
+  const { db, log, logger, now = Date.now, recheckMs = LIVE_LIMITS.recheckMs } = deps
   const pipeline = createPipelineGauge({ db, log }, now)
   const watched = new Map<number, WatchedTenant>()
   const shares = createSubscriptionShares()
@@ -102,20 +105,16 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       : tenant.channel.newest().slice(0, LIVE_LIMITS.recentFirst)
     subscription.hasBegun = true
     subscription.subscriber.push({ ...update, recent })
-    if (now() - subscription.checkedAt < LIVE_LIMITS.recheckMs) return
+    if (now() - subscription.checkedAt < recheckMs) return
     subscription.checkedAt = now()
-    subscription.isStillAuthorized().then(
-      (isAuthorized) => {
-        if (!isAuthorized)
-          subscription.subscriber.fail(new ApiError('UNAUTHENTICATED', 'You were signed out.'))
-      },
-      // Credentials cannot be checked right now; the next check decides.
-      () => {},
-    )
+    subscription.authorize().catch((error: unknown) => {
+      // Where credentials cannot be checked right now, the next check decides.
+      if (isDenial(error)) subscription.subscriber.fail(error)
+    })
   }
 
   return {
-    subscribe(viewer, isStillAuthorized, by = {}) {
+    subscribe(viewer, authorize, by = {}) {
       const leave = shares.enter(viewer.tenantId, by)
       const id = viewer.tenantId
       const tenant = watched.get(id) ?? {
@@ -134,7 +133,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
         tenant.channel.close()
         watched.delete(id)
       })
-      const subscription = { subscriber, isStillAuthorized, checkedAt: now(), hasBegun: false }
+      const subscription = { subscriber, authorize, checkedAt: now(), hasBegun: false }
       tenant.subscribers.add(subscription)
       scheduleRefresh(id)
       return subscriber
@@ -150,4 +149,9 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       await listening.close()
     },
   }
+}
+
+/** Whether somebody has lost the right to go on. */
+function isDenial(error: unknown): error is ApiError {
+  return error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code)
 }

@@ -4,8 +4,9 @@ import { createSubscriptionShares, type SubscribedBy } from './shares.ts'
 
 const {
   subscribersMax,
-  subscribersOfKeysMax,
+  subscribersOfOthersMax,
   subscribersPerTenantMax,
+  subscribersPerPersonMax,
   subscribersPerCredentialMax,
 } = LIVE_LIMITS
 
@@ -25,12 +26,21 @@ function fill(
 
 const key = (name: string): SubscribedBy => ({ credential: name })
 const browser = (name: string): SubscribedBy => ({ credential: name, isOperator: true })
+const member = (personId: number, name: string): SubscribedBy => ({ credential: name, personId })
 
 test.each<[string, number, string, (i: number) => [number, SubscribedBy]]>([
   ['a key', subscribersPerCredentialMax, 'of this API key', () => [1, key('k')]],
   ['a browser', subscribersPerCredentialMax, 'in this browser', (i) => [i, browser('s')]],
   ['a tenant', subscribersPerTenantMax, 'of this tenant', (i) => [1, key(`k${i}`)]],
-  ['all keys', subscribersOfKeysMax, 'here', (i) => [i, key(`k${i}`)]],
+  ['a person', subscribersPerPersonMax, 'of yours', (i) => [i, member(1, `s${i}`)]],
+  [
+    'a browser of a person',
+    subscribersPerCredentialMax,
+    'in this browser',
+    (i) => [i, member(1, 's')],
+  ],
+  ['all people', subscribersOfOthersMax, 'here', (i) => [1, member(i, `s${i}`)]],
+  ['all keys', subscribersOfOthersMax, 'here', (i) => [i, key(`k${i}`)]],
   ['everybody', subscribersMax, 'here', (i) => [1, browser(`s${i}`)]],
 ])(
   '%s may have %i subscriptions, and as many again once those have ended',

@@ -5,8 +5,10 @@ import { LIVE_LIMITS } from '../../queries/limits.ts'
 export interface SubscribedBy {
   /** The name of a key or session. */
   credential?: string
-  /** People who are signed in do not share the limits of tenants. */
+  /** Whose sessions share no limit with others. */
   isOperator?: boolean
+  /** Of a session of somebody else, which counts by the person instead of the tenant. */
+  personId?: number | undefined
   /** Of the connection that the subscription runs on, which was counted already. */
   held?: HeldShare | undefined
 }
@@ -41,21 +43,25 @@ export function createSubscriptionShares(): SubscriptionShares {
   }
 
   const shares: SubscriptionShares = {
-    enter(tenantId, { credential, isOperator = false, held }) {
+    enter(tenantId, { credential, isOperator = false, personId, held }) {
       const giveBack = held?.lend()
       if (giveBack) return giveBack
       const limits: [name: string, max: number, whose: string][] = [
         ['all', LIVE_LIMITS.subscribersMax, 'here'],
       ]
       if (!isOperator) {
-        limits.push(['keys', LIVE_LIMITS.subscribersOfKeysMax, 'here'])
-        limits.push([`tenant ${tenantId}`, LIVE_LIMITS.subscribersPerTenantMax, 'of this tenant'])
+        limits.push(['others', LIVE_LIMITS.subscribersOfOthersMax, 'here'])
+        limits.push(
+          personId === undefined
+            ? [`tenant ${tenantId}`, LIVE_LIMITS.subscribersPerTenantMax, 'of this tenant']
+            : [`person ${personId}`, LIVE_LIMITS.subscribersPerPersonMax, 'of yours'],
+        )
       }
       if (credential !== undefined)
         limits.push([
           credential,
           LIVE_LIMITS.subscribersPerCredentialMax,
-          isOperator ? 'in this browser' : 'of this API key',
+          isOperator || personId !== undefined ? 'in this browser' : 'of this API key',
         ])
       const reached = limits.find(([name, max]) => countOf(name) >= max)
       if (reached)

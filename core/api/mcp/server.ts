@@ -6,6 +6,7 @@ import {
   ProtocolErrorCode,
   readRequestBody,
 } from '@modelcontextprotocol/server'
+import { requirePermission } from '../../identity/require-permission.ts'
 import { scopeOf } from '../../identity/viewer.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { withTimeout } from '../../lib/timeout.ts'
@@ -77,6 +78,7 @@ export function createMcp({ runOperation, logger, version }: McpDeps): ServeMcp 
   function createContext({ sender, dashboardUrl }: McpCall, signal: AbortSignal): ToolContext {
     return {
       run: (query, variables) => runOperation({ sender, signal }, query, variables),
+      requirePermission: (permission) => requirePermission(sender.viewer, undefined, permission),
       queryId: (args) =>
         createHash('sha256')
           .update(JSON.stringify([scopeOf(sender.viewer), args]))

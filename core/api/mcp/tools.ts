@@ -12,7 +12,7 @@ import type { Tool, ToolContext } from './tools/tool.ts'
 import { topValues } from './tools/top-values.ts'
 import { createFence, toSafeJson, truncate } from './untrusted.ts'
 
-const TOOLS: readonly Tool[] = [
+export const TOOLS: readonly Tool[] = [
   listMetrics,
   listProperties,
   queryMetric,
@@ -59,6 +59,7 @@ export async function callTool(
   const parsed = tool.schema.safeParse(args ?? {})
   if (!parsed.success) return failure('BAD_USER_INPUT', ...reasonOf(tool, parsed.error))
   try {
+    context.requirePermission(tool.permission)
     const output: ToolOutput = await tool.call(parsed.data, context)
     const { max_tokens: tokensMax } = parsed.data as { max_tokens?: number }
     return textResult(toText(output, tokensMax))

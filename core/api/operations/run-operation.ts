@@ -51,7 +51,7 @@ export function createRunOperation(
       body: JSON.stringify({ query, variables }),
       signal,
     })
-    const response = await graphql.execute(request, sender)
+    const response = await graphql.execute(request, await withRights(sender))
     const text = await response.text()
     budget.charge(scopeOf(sender.viewer), text.length)
     const result = parseExactly(text) as Executed<Data>
@@ -59,6 +59,13 @@ export function createRunOperation(
     if (error) throw toApiError(error)
     return { data: result.data as Data, extensions: result.extensions ?? {}, chars: text.length }
   }
+}
+
+/** Pages of a long response are operations of their own: what was taken away meanwhile is not in them. */
+const RELOADED_AFTER_MS = 10_000
+
+async function withRights(sender: Sender): Promise<Sender> {
+  return performance.now() - sender.loadedAt < RELOADED_AFTER_MS ? sender : sender.reload()
 }
 
 interface ExecutedError {

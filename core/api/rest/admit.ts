@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
-import { scopeOf } from '../../identity/viewer.ts'
+import type { Permission } from '../../identity/roles.ts'
+import { isBrowserSession, scopeOf } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { Sender } from '../graphql/context.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
@@ -12,6 +13,8 @@ export interface AdmitDeps {
   budget: Pick<ResultBudget, 'check'>
   secure: boolean
   addressOf?: AddressOf | undefined
+  /** What the path needs, in any tenant; the GraphQL document behind it decides for its own. */
+  permission: Permission
 }
 
 export interface RestEnv {
@@ -27,12 +30,14 @@ export function admitSender({
   budget,
   secure,
   addressOf,
+  permission,
 }: AdmitDeps): MiddlewareHandler<RestEnv> {
   return async (c, next) => {
     const { address } = clientOf(c, addressOf)
-    const from = { address, secure, requestId: c.get('requestId' as never) as string | undefined }
-    const sender = await graphql.admit(c.req.raw.headers, from)
-    if (sender.viewer.kind === 'SESSION' && !isSameOrigin(c))
+    const requestId = c.get('requestId' as never) as string | undefined
+    const from = { address, secure, requestId, origin: new URL(c.req.url).origin }
+    const sender = await graphql.admit(c.req.raw.headers, from, permission)
+    if (isBrowserSession(sender.viewer) && !isSameOrigin(c))
       throw new ApiError('CROSS_SITE_REFUSED')
     budget.check(scopeOf(sender.viewer))
     c.set('sender', sender)

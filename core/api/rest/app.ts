@@ -14,7 +14,6 @@ import { addComparisonRoutes } from './comparison-routes.ts'
 import {
   addCompatibilityHealth,
   addCompatibilityRoutes,
-  COMPATIBILITY_PATHS,
   HEALTH_PATHS,
   legacyMembers,
 } from './compatibility/routes.ts'
@@ -22,6 +21,12 @@ import { addDefinitionRoutes } from './definitions-route.ts'
 import { docsPage } from './docs-page.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
+import { addAuditRoute } from './identity/audit-route.ts'
+import { addInvitationRoutes } from './identity/invitation-routes.ts'
+import { addKeyRoutes } from './identity/key-routes.ts'
+import { addMemberRoutes } from './identity/member-routes.ts'
+import { allowedMethods, ROUTE_PERMISSIONS } from './identity/route-permissions.ts'
+import { addSessionRoutes } from './identity/session-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
@@ -53,22 +58,6 @@ const PARAMETERS: Record<string, string> = {
   first: 'limit',
   last: 'limit',
 }
-
-/** They need credentials, and are read only. */
-const PATHS = [
-  '/v1/metrics/*',
-  '/v1/contributions/*',
-  '/v1/ratio',
-  '/v1/names',
-  '/v1/properties',
-  '/v1/top/*',
-  '/v1/funnel',
-  '/v1/retention',
-  '/v1/events',
-  '/v1/events/*',
-  '/v1/pipeline/lag',
-  ...COMPATIBILITY_PATHS,
-]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
 export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
@@ -107,20 +96,25 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
     return sendApiError(c, error)
   })
   addCompatibilityHealth(app, checkHealth)
-  for (const path of PATHS)
-    app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
-  for (const path of ['/v1/metric-definitions', '/v1/metric-definitions/*'])
-    app.on(
-      ['GET', 'HEAD', 'POST', 'DELETE'],
-      path,
-      admitSender({ graphql, budget, secure, addressOf }),
-    )
+  for (const [path, permissions] of Object.entries(ROUTE_PERMISSIONS)) {
+    const { GET } = permissions
+    for (const [method, permission] of Object.entries({
+      ...(GET && { HEAD: GET }),
+      ...permissions,
+    }))
+      app.on(method, path, admitSender({ graphql, budget, secure, addressOf, permission }))
+  }
   addMetricsRoute(app, runOperation)
   addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
   addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
+  addKeyRoutes(app, runOperation)
+  addMemberRoutes(app, runOperation)
+  addInvitationRoutes(app, runOperation)
+  addSessionRoutes(app, runOperation)
+  addAuditRoute(app, { runOperation, respondWithStream })
   addPipelineRoute(app, runOperation)
   addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
@@ -144,15 +138,18 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  for (const path of [...PATHS, ...HEALTH_PATHS]) app.all(path, allowOnly('GET, HEAD'))
-  app.all('/v1/metric-definitions', allowOnly('GET, HEAD, POST'))
-  app.all('/v1/metric-definitions/*', allowOnly('GET, HEAD, DELETE'))
+  for (const [path, permissions] of Object.entries(ROUTE_PERMISSIONS))
+    app.all(path, allowOnly(allowedMethods(permissions)))
+  for (const path of HEALTH_PATHS) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 
 /** Groups of paths. */
 const TAGS = [
   { name: 'Queries' },
+  { name: 'People' },
+  { name: 'API keys' },
+  { name: 'Audit log' },
   ...['EventPulse', 'Pulse', 'Analytics-Pipeline'].map((name) => ({
     name,
     description: `The read API of ${name}, for its clients.`,

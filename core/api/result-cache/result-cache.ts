@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Database } from '../../db/database.ts'
-import { scopeOf, type Viewer } from '../../identity/viewer.ts'
+import { resultScopeOf, type Viewer } from '../../identity/viewer.ts'
 import { toMicros } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Dependency } from '../../queries/query-result.ts'
@@ -157,11 +157,11 @@ function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
 }
 
 /** Changes with the form of entries: one in another form must not be found, since several versions may share a Redis. */
-const FORMAT = 4
+const FORMAT = 5
 
-/** Contains the viewer's scope, so that no viewer finds the result of another one. */
+/** Contains the viewer's rights, so that no viewer finds the result of another one, or of a role that was taken away. */
 function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {
-  const key = [FORMAT, scopeOf(viewer), query, sorted(variables ?? {}), operationName ?? null]
+  const key = [FORMAT, resultScopeOf(viewer), query, sorted(variables ?? {}), operationName ?? null]
   return createHash('sha256').update(JSON.stringify(key)).digest('base64url')
 }
 

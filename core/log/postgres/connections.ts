@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { socketOf } from '../../db/socket.ts'
+import { socketOf } from '../../lib/socket.ts'
 import { TimeoutError, withTimeout } from '../../lib/timeout.ts'
 
 /** A few connections, each piece of work on one of them within a deadline. */

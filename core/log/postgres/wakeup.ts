@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { CHANNELS } from '../../db/channels.ts'
-import { socketOf } from '../../db/socket.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import { aborted, pause } from '../../lib/pause.ts'
+import { socketOf } from '../../lib/socket.ts'
 
 const CONNECT_MS_MAX = 5_000
 const RECONNECT = { baseMs: 100, maxMs: 5_000 }

@@ -63,7 +63,7 @@ beforeAll(async () => {
       })
     })
   const declare = (definition: object) =>
-    declareMetric(db, viewer.tenantId, parseMetricDefinition(definition))
+    declareMetric(db, viewer.tenantId, parseMetricDefinition(definition), { kind: 'cli' })
   await log.append(TOPICS.raw.name, events(0))
   await declare({
     name: 'sales',
@@ -207,7 +207,7 @@ test('a bucket is not called final before its history is counted, and the result
   )
   await database.pool.query("UPDATE tenant SET final_floor = now() - interval '1 hour'")
   const definition = parseMetricDefinition({ name: 'slow', events: 'order' })
-  const { metricId } = await declareMetric(db, viewer.tenantId, definition)
+  const { metricId } = await declareMetric(db, viewer.tenantId, definition, { kind: 'cli' })
   await expect.poll(() => isBackfilled(database.pool), { timeout: 30_000 }).toBe(true)
   const complete = await query({ name: 'slow', interval: 'DAY' })
 
@@ -226,7 +226,7 @@ test('a bucket is not called final before its history is counted, and the result
   })
   // A result of two metrics is no more complete than either.
   const empty = parseMetricDefinition({ name: 'empty', events: 'never' })
-  await declareMetric(db, viewer.tenantId, empty)
+  await declareMetric(db, viewer.tenantId, empty, { kind: 'cli' })
   await database.pool.query(
     "UPDATE metric_definition SET complete_since = current_date - 1 + interval '5 min' WHERE name = 'empty'",
   )

@@ -18,6 +18,9 @@ import { contributions } from '../explore/contributions.ts'
 import { eventNames } from '../explore/event-names.ts'
 import { eventProperties } from '../explore/event-properties.ts'
 import { topValues } from '../explore/top-values.ts'
+import { apiKeyUse } from '../identity/api-key-use.ts'
+import { apiKeys } from '../identity/api-keys.ts'
+import { auditHead, auditLogPage } from '../identity/audit-log.ts'
 import { metricDefinitions } from '../metric-definitions.ts'
 import { compareMetrics } from '../metrics/compare-metrics.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
@@ -300,6 +303,15 @@ const CASES: readonly QueryCase[] = [
     (db, { busy, days }) => findRawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
     2,
   ),
+  other('apiKeys', (db, { busy }) => apiKeys(db, busy, {})),
+  other('apiKeyUse: of a key that is not there', (db, { busy, v4 }) =>
+    apiKeyUse(db, busy, { keyId: v4 }).catch((error) => {
+      if (error.code !== 'KEY_NOT_FOUND') throw error
+    }),
+  ),
+  other('auditLogPage: of a tenant', (db, { busy }) => auditLogPage(db, busy, {})),
+  other('auditLogPage: of the system', (db) => auditLogPage(db, 'system', { action: 'key.' })),
+  other('auditHead', (db, { busy }) => auditHead(db, busy, {})),
   other('metricDefinitions: all', (db, { busy }) => metricDefinitions(db, busy, {})),
   other('oldestEventDay', oldestEventDay),
   other('countDeadLettersToForward', countDeadLettersToForward),

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
+import { type AuditActor, recordAudit, SYSTEM } from '../../identity/audit/audit-log.ts'
 import type { Log } from '../../log/log.ts'
 import { keepDays } from './keep-days.ts'
 import { renameDeadLetterTopic } from './skip-offsets.ts'
@@ -26,6 +27,7 @@ export async function adoptLog(
   db: Database,
   log: Pick<Log, 'offsets' | 'identity'>,
   at: AdoptAt,
+  by: AuditActor = SYSTEM,
 ): Promise<AdoptedPartition[]> {
   const topic = TOPICS.raw.name
   const identity = await log.identity(topic)
@@ -65,6 +67,12 @@ export async function adoptLog(
         .where('topic', '=', topic)
         .where('skipped_at', 'is', null)
         .execute()
+    await recordAudit(tx, by, {
+      tenantId: 0,
+      action: 'offsets.adopted',
+      object: `log ${topic}`,
+      after: { identity, at, partitions: adopted },
+    })
     return adopted
   })
 }

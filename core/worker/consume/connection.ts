@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { type DatabaseRoles, roleOption } from '../../db/roles.ts'
-import { socketOf } from '../../db/socket.ts'
+import { socketOf } from '../../lib/socket.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 
 /** Executes one statement outside a batch's transaction. */

@@ -23,6 +23,8 @@ export interface ConsumeDeps {
   execute: ExecuteQuery
   notifier: Pick<ChangeNotifier, 'notify'>
   /** Called after every commit. */
+  /** Called with each batch once it is written. */
+  countSenders?: (decoded: readonly Decoded[]) => void
   onWritten?: (written: AppliedBatch & { ms: number }) => void
 }
 
@@ -140,6 +142,7 @@ async function writeBatch(session: Session, batch: LogBatch, decoded: Decoded[])
     TOPICS.raw.name,
     new Map(batch.partitions.map((run) => [run.partition, run.nextOffset])),
   )
+  deps.countSenders?.(decoded)
   deps.onWritten?.({ ...written, ms: performance.now() - startedAt })
 }
 

@@ -1,6 +1,7 @@
 import { CompiledQuery, sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
+import { type AuditActor, recordAudit, SYSTEM } from '../../identity/audit/audit-log.ts'
 import { type Log, OffsetOutOfRangeError, type PartitionOffsets } from '../../log/log.ts'
 import type { ExecuteQuery } from './connection.ts'
 import { keepDays } from './keep-days.ts'
@@ -33,6 +34,7 @@ const PROBE_MS_MAX = 10_000
  * dropped; after the last record that was applied, where the log lost its end; at the beginning, where it was recreated.
  * Looks at the log again, so no record is passed that it holds by now. What was lost stays counted in /metrics. Dead
  * letters of offsets that the log assigns again get a topic of their own, `events.raw@<time>`.
+ * @param by for the audit log; default: the system itself
  * @returns the gaps that were skipped; those whose position a worker has moved meanwhile are left out
  * @throws LogIdentityError
  */
@@ -40,6 +42,7 @@ export async function skipMissingOffsets<Gap extends MissingOffsets>(
   db: Database,
   log: Pick<Log, 'offsets' | 'batches' | 'identity'>,
   gaps: readonly Gap[],
+  by: AuditActor = SYSTEM,
 ): Promise<SkippedOffsets<Gap>[]> {
   const execute = executeOn(db)
   await checkLogIdentity(execute, log)
@@ -53,6 +56,13 @@ export async function skipMissingOffsets<Gap extends MissingOffsets>(
       await keepDays(tx)
       if (!(await movePosition(tx, gap, { position, rereadUntil }))) return false
       if (position < gap.expected) await renameDeadLetterTopic(tx, gap.partition, position)
+      await recordAudit(tx, by, {
+        tenantId: 0,
+        action: 'offsets.skipped',
+        object: `partition ${gap.partition} of ${TOPICS.raw.name}`,
+        before: { offset: gap.expected },
+        after: { offset: position },
+      })
       return true
     })
     if (moved) skipped.push({ ...gap, position })

@@ -168,6 +168,8 @@ function toRow(
     historical: stamped.historical === true,
     event,
     keyId: isUuid(stamped.key) ? stamped.key : null,
+    client: typeof stamped.client === 'string' ? stamped.client : undefined,
+    origin: typeof stamped.origin === 'string' ? stamped.origin : undefined,
     requestId: stamped.request_id,
     record,
   }

@@ -29,6 +29,9 @@ export interface EventRow {
   historical: boolean
   event: TrackedEvent
   keyId: string | null
+  /** As the record claims them, of any length; undefined where it has none. */
+  client?: string | undefined
+  origin?: string | undefined
   requestId: string
   record: LogRecord
 }

@@ -123,6 +123,9 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   }
 
   async function deleteKeyUse(): Promise<number> {
+    await pool.query(
+      "DELETE FROM key_sender_hour WHERE hour < clock_timestamp() - interval '49 hours'",
+    )
     const { rowCount } = await pool.query(
       'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
       [LIMITS.keyUseDays],

@@ -66,7 +66,7 @@ function startWorker() {
 }
 
 const declare = (definition: object) =>
-  declareMetric(db, tenantId, parseMetricDefinition(definition))
+  declareMetric(db, tenantId, parseMetricDefinition(definition), { kind: 'cli' })
 
 let sent = 0
 function orders(count: number, fields: (i: number) => object = () => ({})) {
@@ -185,8 +185,8 @@ test('a changed definition is a new version that is counted from the beginning, 
   await backfilled()
   const version2 = await expectRecount('changing')
   expect(version2).toBeGreaterThan(1_000)
-  expect(await retireMetric(db, tenantId, 'changing')).toBeGreaterThan(0)
-  expect(await retireMetric(db, tenantId, 'changing')).toBeUndefined()
+  expect(await retireMetric(db, tenantId, 'changing', { kind: 'cli' })).toBeGreaterThan(0)
+  expect(await retireMetric(db, tenantId, 'changing', { kind: 'cli' })).toBeUndefined()
   expect(await declare(definition)).toMatchObject({ version: 3 })
   await backfilled()
   expect(await expectRecount('changing')).toBe(version2)

@@ -117,3 +117,32 @@ test('the use of a key is deleted after ninety days', async () => {
   await maintenance.run()
   expect(await useAfter([])).toHaveLength(2)
 })
+
+test('who sent events with a key is stored when the worker ends, at the latest', async () => {
+  const received_at = new Date().toISOString()
+  const stamp = {
+    v: 1 as const,
+    tenant: 'default',
+    key: ONE,
+    request_id: 'r',
+    received_at,
+    edge: 'e',
+  }
+  const from = { client: 'curl/8.5.0 (linux)', origin: 'https://shop.example' }
+  const encoder = recordEncoder({ ...stamp, ...from })
+  const event = {
+    event_id: uuidV7(Date.now()),
+    name: 'a',
+    occurred_at: received_at,
+    properties: {},
+  }
+  await useAfter([rawValue(encoder.event(JSON.stringify(event)), 'ada')])
+  stop.abort()
+  await running
+  const { rows } = await database.pool.query(
+    'SELECT tenant_id, key_id, client, origin, events::int FROM key_sender_hour',
+  )
+  expect(rows).toEqual([
+    { tenant_id: 1, key_id: ONE, client: 'curl/8.5.0', origin: 'https://shop.example', events: 1 },
+  ])
+})

@@ -6,6 +6,7 @@ import {
 } from '../../../queries/behaviour/retention.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 /** What actors do one after the other, from single events. */
 export function addBehaviour(builder: Builder): void {
@@ -50,6 +51,7 @@ function addFunnel(builder: Builder): void {
   })
   builder.queryField('funnel', (t) =>
     t.field({
+      ...needs('events.read'),
       type: result,
       description: `How many actors take ordered steps: the first in the range, each next one later than the one before, the last at most windowSeconds after the first (7 days unless given), so perhaps after the range.
 2 to ${QUERY_LIMITS.funnelStepsMax} steps, from single events, of which at most ${QUERY_LIMITS.funnelEventsMax / 1e6} million are read.`,
@@ -90,6 +92,7 @@ function addRetention(builder: Builder): void {
   })
   builder.queryField('retention', (t) =>
     t.field({
+      ...needs('events.read'),
       type: result,
       description: `Who came back: actors by the day or week of their first event in the range, and in which later days or weeks they have a returning event (the same as the first unless given). Only events of the range count.
 At most ${QUERY_LIMITS.retentionPeriodsMax} periods, from single events, of which at most ${QUERY_LIMITS.funnelEventsMax / 1e6} million are read.`,

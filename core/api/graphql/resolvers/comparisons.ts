@@ -18,6 +18,7 @@ import {
 import type { MetricsInput } from '../../../queries/metrics/metrics-args.ts'
 import type { PointsPlan } from '../../../queries/metrics/metrics-points.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 import type { MetricTypes } from './metrics.ts'
 
 /** Two results of `metrics` side by side. */
@@ -67,6 +68,7 @@ function addCompare(builder: Builder, { interval, aggregate }: MetricTypes): voi
   })
   builder.queryField('compare', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: result,
       description: `The points of metrics beside those of another range, paired by their distance from the start of their range, by the clock of the zone.
 Without previousStart and previousEnd it is the period before: as many whole months, else as many days of the clock.`,
@@ -133,6 +135,7 @@ function addRatio(builder: Builder, { interval, aggregate }: MetricTypes): void 
   })
   builder.queryField('ratio', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: result,
       description:
         'One metric divided by another, bucket by bucket. Buckets without events of either are left out.',
@@ -188,6 +191,7 @@ function addContributions(builder: Builder, { aggregate }: MetricTypes): void {
   })
   builder.queryField('contributions', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: result,
       description:
         'Which values of a dimension explain the difference between a range and another one: the period before as in compare, unless given. COUNT or SUM.',

@@ -2,6 +2,7 @@ import { badInput } from '../../../lib/api-error.ts'
 import { type DeadLetter, deadLettersPage } from '../../../queries/dead-letters.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 export function addDeadLetters(builder: Builder): void {
   const deadLetter = builder.objectRef<DeadLetter>('DeadLetter').implement({
@@ -28,6 +29,7 @@ export function addDeadLetters(builder: Builder): void {
   builder.queryField('deadLetters', (t) =>
     t.connection(
       {
+        ...needs('dead-letters.read'),
         type: deadLetter,
         description: `Dead letters that are still kept, newest received first; at most ${QUERY_LIMITS.deadLettersPageMax} on a page.`,
         complexity: ({ first }) => ({

@@ -4,6 +4,7 @@ import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 export function addEvents(builder: Builder) {
   const event = addEvent(builder)
@@ -62,6 +63,7 @@ function addEvent(builder: Builder) {
 
   builder.queryField('event', (t) =>
     t.field({
+      ...needs('events.read'),
       type: event,
       nullable: true,
       description:
@@ -81,6 +83,7 @@ function addEventsField(builder: Builder, event: EventRef): void {
   builder.queryField('events', (t) =>
     t.connection(
       {
+        ...needs('events.read'),
         type: event,
         description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.
 With startTime and endTime those that \`metrics\` counts in that range, by the same filter. startTime, endTime, filter and requestId are looked for

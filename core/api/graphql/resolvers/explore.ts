@@ -15,6 +15,7 @@ import {
 } from '../../../queries/explore/top-values.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 const SEARCH = 'A part of it, in any case; what begins with it comes first.'
 const LIMIT = `At most ${QUERY_LIMITS.listMax}.`
@@ -50,6 +51,7 @@ function addEventNames(builder: Builder): void {
   })
   builder.queryField('eventNames', (t) =>
     t.field({
+      ...needs('events.read'),
       type: result,
       description:
         'Event names, for type-ahead: in alphabetical order, or those of a range, the most frequent first.',
@@ -86,6 +88,7 @@ function addProperties(builder: Builder): void {
   })
   builder.queryField('properties', (t) =>
     t.field({
+      ...needs('events.read'),
       type: result,
       description: `Which properties the events of a name have, by the newest ${QUERY_LIMITS.sampleEventsMax} of the range: shares are rough, and rare properties may be missing.`,
       complexity: 50,
@@ -132,6 +135,7 @@ function addTopValues(builder: Builder): void {
   })
   builder.queryField('topValues', (t) =>
     t.field({
+      ...needs('events.read'),
       type: result,
       description:
         'The most frequent values of a dimension, with exact counts; all other events are counted as "(other)". dimension and filter as in metrics.',

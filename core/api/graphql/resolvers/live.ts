@@ -1,7 +1,10 @@
+import { requirePermission } from '../../../identity/require-permission.ts'
+import { isOperator } from '../../../identity/viewer.ts'
 import { LIVE_LIMITS } from '../../../queries/limits.ts'
 import type { MinuteCount } from '../../../queries/recent-counts.ts'
 import type { LiveUpdate } from '../../live/channel.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 import type { EventRef } from './events.ts'
 
 export function addLive(builder: Builder, event: EventRef): void {
@@ -38,15 +41,22 @@ export function addLive(builder: Builder, event: EventRef): void {
 
   builder.subscriptionField('live', (t) =>
     t.field({
+      ...needs('events.read'),
       type: update,
       description: 'One or two updates a second; a slow reader gets the latest one.',
       args: { tenant: t.arg.id() },
-      subscribe: async (_, { tenant }, context) =>
-        context.live.subscribe(await context.tenant(tenant), context.sender.isStillAuthorized, {
-          credential: context.sender.credential,
-          isOperator: context.viewer.kind === 'SESSION',
-          held: context.sender.heldShare,
-        }),
+      async subscribe(_, { tenant }, { sender, viewer, live, tenant: find }) {
+        const { credential, heldShare: held } = sender
+        const ofTenant = await find(tenant)
+        const authorize = async () =>
+          requirePermission((await sender.reload()).viewer, ofTenant, 'events.read')
+        return live.subscribe(ofTenant, authorize, {
+          credential,
+          isOperator: isOperator(viewer),
+          personId: viewer.kind === 'PERSON' ? viewer.personId : undefined,
+          held,
+        })
+      },
       resolve(update, _, { budget }) {
         budget.reset()
         return update

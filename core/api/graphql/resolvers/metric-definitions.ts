@@ -1,3 +1,4 @@
+import { actorOf } from '../../../identity/audit/actor-of.ts'
 import { ApiError } from '../../../lib/api-error.ts'
 import { declareMetric, retireMetric } from '../../../metrics/declare-metric.ts'
 import {
@@ -13,6 +14,7 @@ import {
 } from '../../../queries/metric-definitions.ts'
 import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'
+import { needs } from '../permissions.ts'
 
 /** What the mutations need of a context: connections that may write. */
 function writingDb({ metricsDb, identityDb, db }: RequestContext) {
@@ -36,15 +38,6 @@ function recordChange(
     ...(requestId !== undefined && { requestId }),
     detail: `${metric.name}, version ${metric.version}`,
   })
-}
-
-/** Changes cost every batch of the tenant, so a key that only reads may not make any. */
-function checkMayDeclare({ viewer }: RequestContext): void {
-  if (viewer.kind === 'KEY' && !viewer.mayAdminister)
-    throw new ApiError(
-      'FORBIDDEN',
-      'Declaring metrics takes an API key with the scope admin, or a person who is signed in.',
-    )
 }
 
 export function addMetricDefinitions(builder: Builder): void {
@@ -94,6 +87,7 @@ export function addMetricDefinitions(builder: Builder): void {
   })
   builder.queryField('metricDefinitions', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: [definition],
       description: 'The declared metrics, or the one of this name.',
       complexity: { field: 5, multiplier: 10 },
@@ -130,17 +124,18 @@ function addMutations(
   })
   builder.mutationField('declareMetric', (t) =>
     t.field({
+      ...needs('metrics.declare'),
       type: definition as never,
       description:
         'Declares a metric, or changes it: that is a new version, whose history is counted again. Takes an API key with the scope admin, or a person who is signed in.',
       args: { tenant: t.arg.id(), definition: t.arg({ type: input, required: true }) },
       async resolve(_, { tenant, definition }, context, info) {
-        checkMayDeclare(context)
         const viewer = await context.tenant(tenant)
         const parsed = parseMetricDefinition(JSON.parse(JSON.stringify(definition)))
         const db = writingDb(context)
         const { metricChanges } = context
-        const declared = await declareMetric(db, viewer.tenantId, parsed, metricChanges)
+        const by = actorOf(context.viewer, context.sender)
+        const declared = await declareMetric(db, viewer.tenantId, parsed, by, metricChanges)
         if (declared.activated)
           recordChange(context, 'metric-declared', viewer.tenant, { ...parsed, ...declared })
         const list: typeof metricDefinitions = (_, ...rest) => metricDefinitions(db, ...rest)
@@ -152,14 +147,15 @@ function addMutations(
   )
   builder.mutationField('retireMetric', (t) =>
     t.boolean({
+      ...needs('metrics.declare'),
       description: 'Removes a metric: it counts nothing any more, and its name is free.',
       args: { tenant: t.arg.id(), name: t.arg.string({ required: true }) },
       async resolve(_, { tenant, name }, context) {
-        checkMayDeclare(context)
         const viewer = await context.tenant(tenant)
         const metric = readMetricName(name)
+        const by = actorOf(context.viewer, context.sender)
         const version = await context.metricChanges.run(viewer.tenantId, () =>
-          retireMetric(writingDb(context), viewer.tenantId, metric),
+          retireMetric(writingDb(context), viewer.tenantId, metric, by),
         )
         if (version === undefined) throw new ApiError('METRIC_NOT_FOUND')
         recordChange(context, 'metric-retired', viewer.tenant, { name: metric, version })

@@ -1,6 +1,7 @@
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { eventsOverTime, type MetricPoint } from '../../../queries/metrics/events-over-time.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 const DESCRIPTION = `Numbers for startTime ≤ occurred_at < endTime. They are exact, but for UNIQUES and percentiles from sketches: see exactness. Buckets without events are left out.
 name "*" counts every event name; the name of a declared metric counts what that defines, and hides events of the same name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
@@ -65,6 +66,7 @@ export function addMetrics(builder: Builder) {
 
   builder.queryField('metrics', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: [point],
       description: DESCRIPTION,
       // Asked for all queries of an operation before the first of them is executed.

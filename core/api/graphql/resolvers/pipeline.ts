@@ -1,3 +1,4 @@
+import { isOperator } from '../../../identity/viewer.ts'
 import {
   type LagReport,
   type OffsetGap,
@@ -6,6 +7,7 @@ import {
   readLag,
 } from '../../../queries/pipeline/lag.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 /** The report, or what a tenant's key may see of it. */
 type Visible<T, Hidden extends keyof T> = Omit<T, Hidden> & { [K in Hidden]: T[K] | null }
@@ -22,16 +24,17 @@ export function addPipeline(builder: Builder): void {
       partition: t.exposeInt('partition'),
       position: t.exposeFloat('position', {
         nullable: true,
-        description: 'The first offset that no worker has applied yet; null for API keys.',
+        description:
+          'The first offset that no worker has applied yet; null except for the operator.',
       }),
       end: t.exposeFloat('end', {
         nullable: true,
-        description: 'The offset that the next record will get; null for API keys.',
+        description: 'The offset that the next record will get; null except for the operator.',
       }),
-      lag: t.exposeFloat('lag', { nullable: true, description: 'Null for API keys.' }),
+      lag: t.exposeFloat('lag', { nullable: true, description: 'Null except for the operator.' }),
       worker: t.exposeString('worker', {
         nullable: true,
-        description: 'The worker that consumes it; null without one, and for API keys.',
+        description: 'The worker that consumes it; null without one, and except for the operator.',
       }),
     }),
   })
@@ -41,11 +44,11 @@ export function addPipeline(builder: Builder): void {
       partition: t.exposeInt('partition'),
       expected: t.exposeFloat('expected', {
         nullable: true,
-        description: 'The next offset to read; null for API keys.',
+        description: 'The next offset to read; null except for the operator.',
       }),
       available: t.exposeFloat('available', {
         nullable: true,
-        description: 'The nearest offset that the log holds; null for API keys.',
+        description: 'The nearest offset that the log holds; null except for the operator.',
       }),
       seenAt: t.expose('seenAt', { type: 'DateTime' }),
     }),
@@ -66,12 +69,12 @@ export function addPipeline(builder: Builder): void {
       partitions: t.expose('partitions', { type: [partition] }),
       applied: t.exposeFloat('applied', {
         nullable: true,
-        description: 'Records applied since the log began; null for API keys.',
+        description: 'Records applied since the log began; null except for the operator.',
       }),
       lag: t.exposeFloat('lag', {
         nullable: true,
         description:
-          'Records that are not applied yet, in all partitions together; null for API keys.',
+          'Records that are not applied yet, in all partitions together; null except for the operator.',
       }),
       gaps: t.expose('gaps', {
         type: [gap],
@@ -89,12 +92,13 @@ export function addPipeline(builder: Builder): void {
 
   builder.queryField('pipeline', (t) =>
     t.field({
+      ...needs('pipeline.read'),
       type: pipeline,
       description: 'How far the workers are behind the log, partition by partition.',
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
         const report = await readLag(db, log)
-        return viewer.kind === 'SESSION' ? report : withoutTotals(report)
+        return isOperator(viewer) ? report : withoutTotals(report)
       },
     }),
   )

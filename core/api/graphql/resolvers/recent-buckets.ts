@@ -1,5 +1,6 @@
 import { type RecentBucket, recentBuckets } from '../../../queries/recent-buckets.ts'
 import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
 
 export function addRecentBuckets(builder: Builder): void {
   const bucket = builder.objectRef<RecentBucket>('RecentBucket').implement({
@@ -11,6 +12,7 @@ export function addRecentBuckets(builder: Builder): void {
   })
   builder.queryField('recentBuckets', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: [bucket],
       description:
         'Events that occurred in the last seconds, by name, newest first: from single events, for windows of up to an hour. The newest bucket is still open.',

@@ -7,6 +7,7 @@ import { periodBefore, type Range } from '../../../queries/sql/buckets.ts'
 import { uniqueActors } from '../../../queries/unique-actors.ts'
 import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'
+import { needs } from '../permissions.ts'
 
 interface Totals {
   viewer: TenantViewer
@@ -18,6 +19,7 @@ export function addTotals(builder: Builder): void {
   const totals = addTotalsType(builder)
   builder.queryField('totals', (t) =>
     t.field({
+      ...needs('metrics.read'),
       type: totals,
       description: 'Totals of the range, and of the period of the same length before it.',
       complexity: 50,

@@ -7,7 +7,10 @@ import { eventUuid } from '../../../db/event-uuid.ts'
 import { notifyAtCommit } from '../../../db/notifier.ts'
 import { createPartitions, MONTHS } from '../../../db/partitions.ts'
 import { createKey } from '../../../identity/api-keys.ts'
-import { mintLoginLink, redeemLoginLink } from '../../../identity/sessions.ts'
+import { mintLoginLink, redeemLoginLink } from '../../../identity/login-links.ts'
+import { findOrCreatePerson } from '../../../identity/people/people.ts'
+import type { Role } from '../../../identity/roles.ts'
+import { beginSession } from '../../../identity/sessions.ts'
 import { createTenant } from '../../../identity/tenants.ts'
 import type { Log } from '../../../log/log.ts'
 import { createPostgresLog } from '../../../log/postgres/postgres-log.ts'
@@ -40,6 +43,11 @@ export interface QueryResponse {
   extensions?: Record<string, unknown>
 }
 
+export interface SignedIn {
+  personId: number
+  headers: { cookie: string }
+}
+
 /** Postgres with what a worker would have written, and GraphQL in front of it. */
 export interface QueryFixture {
   database: TestDatabase
@@ -49,8 +57,10 @@ export interface QueryFixture {
   graphql: GraphQLServer
   /** Headers of a key with the scope read. */
   keyOf(tenant: string): Promise<Record<string, string>>
-  /** Headers of a signed-in browser. */
+  /** Headers of a browser that signed in by a link. */
   session(): Promise<Record<string, string>>
+  /** Somebody new with these roles, who has just signed in. */
+  person(roles: Readonly<Record<string, Role>>, name?: string): Promise<SignedIn>
   execute(
     query: string,
     headers?: Record<string, string>,
@@ -61,10 +71,14 @@ export interface QueryFixture {
   close(): Promise<void>
 }
 
-/** @param createCache default: no result cache */
+/**
+ * @param createCache default: no result cache
+ * @param recheckMs of live subscriptions; default: that of core
+ */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
   createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
+  recheckMs?: number,
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
@@ -72,7 +86,10 @@ export async function createQueryFixture(
   const queries = createDatabase(database.url, { role: 'sluice_read' })
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
-  const live = createLiveHub({ db: queries, databaseUrl: database.url, log, logger })
+  const live = createLiveHub({
+    ...{ db: queries, databaseUrl: database.url, log, logger },
+    ...(recheckMs !== undefined && { recheckMs }),
+  })
   const onboarding = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
   const resultCache = createCache?.({ db, databaseUrl: database.url })
   const graphql = createGraphQL({
@@ -104,6 +121,21 @@ export async function createQueryFixture(
     async session() {
       const token = await redeemLoginLink(db, await mintLoginLink(db))
       return { cookie: `sluice_session=${token}` }
+    },
+    async person(roles, name = 'Somebody') {
+      const { personId } = await findOrCreatePerson(db, {
+        issuer: 'https://provider.example',
+        subject: randomUUID(),
+        email: `${randomUUID().slice(0, 8)}@example.com`,
+        name,
+      })
+      for (const [tenant, role] of Object.entries(roles))
+        await database.pool.query(
+          'INSERT INTO membership (tenant_id, person_id, role) SELECT tenant_id, $2, $3 FROM tenant WHERE slug = $1',
+          [tenant, personId, role],
+        )
+      const token = await beginSession(db, { personId, method: 'oidc' })
+      return { personId, headers: { cookie: `sluice_session=${token}` } }
     },
     async execute(query, headers = {}, variables = {}) {
       const response = await graphql.fetch(

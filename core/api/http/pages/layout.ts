@@ -33,6 +33,9 @@ label { font-size: .875rem; font-weight: 500 }
 button { margin: .75rem 0 .25rem; padding: .5rem 1rem; border: 0; border-radius: 6px; font: inherit; font-weight: 500; color: light-dark(#ffffff, #06201f); background: light-dark(#0b7a75, #2fb5ae); cursor: pointer }
 button.secondary { color: inherit; background: light-dark(#e6ebeb, #263032) }
 pre:empty { display: none }
+button.method { display: block; width: 100%; margin: .5rem 0 }
+input { box-sizing: border-box; width: 100%; margin: .25rem 0 .25rem; padding: .5rem .75rem; border: 1px solid light-dark(#8a979a, #5d6b6e); border-radius: 6px; font: inherit; color: inherit; background: light-dark(#ffffff, #0d1112) }
+form { margin: 1rem 0 }
 button:disabled { opacity: .6; cursor: default }
 a { color: light-dark(#0b7a75, #2fb5ae) }
 :focus-visible { outline: 2px solid light-dark(#0b7a75, #2fb5ae); outline-offset: 2px }

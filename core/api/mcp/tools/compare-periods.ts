@@ -25,6 +25,7 @@ import {
 
 export const comparePeriods = defineTool({
   name: 'compare_periods',
+  permission: 'metrics.read',
   description:
     'One number of a range beside the same number of the period before it (or of another range), with the change; group_by shows which values of a dimension changed most.',
   schema: z.strictObject({

@@ -35,6 +35,7 @@ const LISTED_CHARS_MAX = 300
 
 export const listEvents = defineTool({
   name: 'list_events',
+  permission: 'events.read',
   description:
     'Single events, newest received first, properties shortened. get_event shows one in full.',
   schema: z.strictObject({
@@ -109,6 +110,7 @@ function within(value: unknown, charsMax: number): unknown {
 
 export const getEvent = defineTool({
   name: 'get_event',
+  permission: 'events.read',
   description: 'One event with all of its fields, by its id.',
   schema: z.strictObject({
     id: z.string().min(1).max(256),

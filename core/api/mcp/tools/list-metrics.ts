@@ -7,6 +7,7 @@ import { defineTool, maxTokens, rangeOf, rangeShape } from './tool.ts'
 
 export const listMetrics = defineTool({
   name: 'list_metrics',
+  permission: 'metrics.read',
   description:
     'Names of events with their counts in a range and in the period before it, most frequent first. Every name is a metric. Start here.',
   schema: z.strictObject({

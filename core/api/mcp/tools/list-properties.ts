@@ -17,6 +17,7 @@ interface PropertiesData {
 
 export const listProperties = defineTool({
   name: 'list_properties',
+  permission: 'events.read',
   description:
     'Properties of an event with their types, from its newest events: paths for group_by, filter and dimension.',
   schema: z.strictObject({ metric, ...rangeShape, max_tokens: maxTokens }),

@@ -27,6 +27,7 @@ interface PipelineData {
 
 export const pipelineStatus = defineTool({
   name: 'pipeline_status',
+  permission: 'pipeline.read',
   description:
     'Whether numbers are up to date: up to when they are final, paused partitions, and what became of the events of the last 24 hours (stored, duplicates, dead letters).',
   schema: z.strictObject({}),

@@ -20,6 +20,7 @@ const DAY_MS = 86_400_000
 
 export const queryMetric = defineTool({
   name: 'query_metric',
+  permission: 'metrics.read',
   description:
     'A number over time, or in total (interval total): counts, sums, averages, percentiles or distinct actors of an event, filtered and grouped.',
   schema: z.strictObject({

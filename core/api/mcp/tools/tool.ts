@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readTime } from '../../../../contract/event/time.ts'
+import type { Permission } from '../../../identity/roles.ts'
 import { badInput } from '../../../lib/api-error.ts'
 import type { OperationResult } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
@@ -9,6 +10,8 @@ import type { ToolOutput } from '../tool-text.ts'
 export interface ToolContext {
   /** Executes a document for the sender. @throws ApiError */
   run<Data>(query: string, variables: Record<string, unknown>): Promise<OperationResult<Data>>
+  /** @throws FORBIDDEN unless the sender may do this */
+  requirePermission(permission: Permission): void
   /** Names a request that GraphQL gives no id: the same tool and arguments of a tenant, the same id. */
   queryId(args: object): string
   /** The dashboard with these parameters. */
@@ -19,6 +22,8 @@ export interface ToolContext {
 /** A tool as clients see it, and what it does. Its arguments were checked by its schema. */
 export interface Tool<Schema extends z.ZodType = z.ZodType> {
   name: string
+  /** What its sender must be allowed to do. */
+  permission: Permission
   /** For models. Never text from events: it is in every conversation. */
   description: string
   schema: Schema

@@ -28,6 +28,7 @@ interface TopData {
 
 export const topValues = defineTool({
   name: 'top_values',
+  permission: 'events.read',
   description:
     'The most frequent values of one dimension in a range, with exact counts and their share of all events; the others are the last row.',
   schema: z.strictObject({

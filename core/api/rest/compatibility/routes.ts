@@ -12,22 +12,6 @@ import { addPulseLag } from './pulse/lag-route.ts'
 import { addPulseOverview } from './pulse/overview-routes.ts'
 import type { App, CompatibilityDeps } from './shared.ts'
 
-/** The read APIs of older systems, on their paths and with their names. These need credentials, and are read only. */
-export const COMPATIBILITY_PATHS = [
-  '/api/v1/events',
-  '/api/v1/events/:id',
-  '/api/v1/metrics',
-  '/admin/overview',
-  '/admin/top-event-types',
-  '/admin/event/search',
-  '/admin/event/by-idempotency',
-  '/admin/kafka/lag',
-  '/metrics/realtime',
-  '/metrics/hourly',
-  '/metrics/summary',
-  '/events/recent',
-]
-
 export const HEALTH_PATHS = ['/api/v1/events/health', '/admin/health', '/health']
 
 /** Open: they reveal whether the pipeline works, as /readyz does. To be added before what demands credentials. */
@@ -37,6 +21,7 @@ export function addCompatibilityHealth(app: App, checkHealth: HealthCheck): void
   addAnalyticsHealth(app, checkHealth)
 }
 
+/** The read APIs of older systems, on their paths and with their names. These need credentials, and are read only. */
 export function addCompatibilityRoutes(app: App, deps: CompatibilityDeps): void {
   addEventPulseEvents(app, deps)
   addEventPulseMetrics(app, deps)

@@ -9,7 +9,7 @@ import {
 import { createCoreApp } from '../../../../core/api/http/app.ts'
 import { createMetrics } from '../../../../core/api/http/metrics.ts'
 import { type Served, serveApp } from '../../../../core/api/http/serve.ts'
-import { loginUrl, mintLoginLink } from '../../../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../../../core/identity/login-links.ts'
 import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
 import {
   launchBrowser,
