@@ -6,7 +6,7 @@ import { ALL_PERMISSIONS, KEY_PERMISSIONS, PERMISSIONS, permissionsOf, ROLES } f
 
 test('docs/identity.md shows the table of permissions as it is', () => {
   const page = readFileSync(join(ROOT, 'docs', 'identity.md'), 'utf8')
-  const [, table] = /<!-- permissions -->\n([^]*?)<!-- \/permissions -->/.exec(page) ?? []
+  const [, table] = /<!-- permissions -->\n([\s\S]*?)<!-- \/permissions -->/.exec(page) ?? []
   const lowest = (role: string) =>
     role === 'PERSON' ? 'everybody who is signed in' : role.toLowerCase()
   const rows = ALL_PERMISSIONS.map((permission) => {
