@@ -79,6 +79,7 @@ async function start(): Promise<void> {
     redisToken: config.redisToken,
     host: config.host,
     publicUrl: config.publicUrl,
+    edgeUrl: config.edgeUrl,
     trustedProxies: config.trustedProxies,
     signIn: config.signIn,
     audit: config.audit,

@@ -60,6 +60,8 @@ export interface RolesOptions {
   collector?: Config['collector']
   /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
+  /** Where events are sent, for the dashboard; that of `onboarding` unless given. */
+  edgeUrl?: string | undefined
   /** Proxies that are believed about the client's address; none unless given. */
   trustedProxies?: Config['trustedProxies']
   signIn: Config['signIn']
@@ -206,11 +208,13 @@ function createApi(
   { redis, ...parts }: ApiParts,
 ): NonNullable<CoreDeps['api']> {
   const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
+  const edgeUrl = () => options.edgeUrl ?? onboarding?.()?.edgeUrl
   const resultCache = openResultCache(options, parts.db, redis)
   return {
-    graphql: createGraphQL({ ...parts, onboarding, logger, resultCache }),
+    graphql: createGraphQL({ ...parts, onboarding, edgeUrl, logger, resultCache }),
     dashboardFolder,
     publicUrl,
+    edgeUrl,
     sharedAttempts:
       redis &&
       createSharedAttempts(redis, SIGN_INS_PER_MINUTE, (error) =>

@@ -213,8 +213,8 @@ export const CORE_SETTINGS: readonly Setting[] = [
   {
     name: 'SLUICE_EDGE_URL',
     default: 'the running instance',
-    meaning: 'where `sluice send` sends',
-    readBy: 'cli',
+    meaning: 'where `sluice send` sends, and the dashboard a test of an API key',
+    readBy: 'core, cli',
   },
   {
     name: 'SLUICE_KEY',

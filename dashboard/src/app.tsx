@@ -1,16 +1,19 @@
 import { type RouteSectionProps, usePreloadRoute, useSearchParams } from '@solidjs/router'
-import { createEffect, Match, onCleanup, Show, Switch } from 'solid-js'
+import { createEffect, Match, on, onCleanup, Show, Switch } from 'solid-js'
 import { SignedOut, Unreachable } from './layout/error-states.tsx'
 import { Shell } from './layout/shell.tsx'
 import { Skeleton } from './layout/skeleton.tsx'
-import { execute, signedOut } from './lib/api/client.ts'
+import { denials, execute, signedOut } from './lib/api/client.ts'
 import { VIEWER, viewerOf } from './lib/api/documents.ts'
+import { createPolling } from './lib/api/polling.ts'
 import { createQuery } from './lib/api/query.ts'
 import { createNow } from './lib/time/clock.ts'
 import { createUrlState } from './lib/url-state.ts'
 import { pages } from './router.tsx'
 
 const SIGN_IN_POLL_MS = 3_000
+/** A role that was given or taken away is seen after so long, and at once where something is forbidden. */
+const VIEWER_POLL_MS = 15_000
 
 /** The page for a signed-in user, help to sign in, or an error. */
 export function App(props: RouteSectionProps) {
@@ -25,6 +28,8 @@ export function App(props: RouteSectionProps) {
       return result.ok ? { ok: true, data: viewerOf(result.data, variables.tenant) } : result
     },
   })
+  createPolling([viewer], VIEWER_POLL_MS)
+  createEffect(on(denials, viewer.invalidate, { defer: true }))
   // The code of the page is loaded while the viewer is.
   usePreloadRoute()(props.location.pathname)
   // After a sign-in in another tab, this one continues.

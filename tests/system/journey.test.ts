@@ -148,7 +148,8 @@ test('while core hangs the page says so and keeps its data; it recovers afterwar
 })
 
 test('signing out ends the session, and the page says how to sign in', async () => {
-  await page.getByRole('button', { name: /sign out/i }).click()
+  await page.keyboard.press('u')
+  await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByText('You are signed out.').waitFor()
   const answer = await page.request.post(sluice.run.graphql_url, {
     data: { query: '{ viewer { kind } }' },

@@ -43,6 +43,8 @@ export interface ContextDeps {
   log: Pick<Log, 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
   onboarding?: () => Onboarding | undefined
+  /** Where events are sent, if known; that of `onboarding` unless given. */
+  edgeUrl?: () => string | undefined
   /** How browsers reach core, for links; as this request did unless given. */
   publicUrl?: string | undefined
 }

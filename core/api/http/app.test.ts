@@ -519,8 +519,10 @@ describe('serving the dashboard', () => {
   })
 
   test('the list of pages is that of the router', () => {
-    const router = readFileSync(join(ROOT, 'dashboard/src/router.tsx'), 'utf8')
-    const paths = [...router.matchAll(/path: '(\/[^']*)'/g)].map(([, path]) => path)
+    const paths = ['router.tsx', 'pages/settings/sections.ts'].flatMap((file) => {
+      const source = readFileSync(join(ROOT, 'dashboard/src', file), 'utf8')
+      return [...source.matchAll(/path: '(\/[^']*)'/g)].map(([, path]) => path)
+    })
     expect(DASHBOARD_PAGES).toEqual(paths)
   })
 

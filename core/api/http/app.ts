@@ -46,6 +46,8 @@ export interface CoreDeps {
     secure?: boolean
     /** The URL that browsers use, where it is not a loopback name. */
     publicUrl?: string
+    /** Where events are sent, if known. Called each time, because the edge may start later. */
+    edgeUrl?: () => string | undefined
     /** Sign-ins counted by all cores together. */
     sharedAttempts?: SharedAttempts | undefined
     /** How people sign in; by link alone unless given. */
@@ -87,7 +89,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
   if (!api) return app
 
   app.use(knownHosts(api.publicUrl))
-  app.use(browserHeaders())
+  app.use(browserHeaders(api.edgeUrl))
   app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
   const { graphql, publicUrl, sharedAttempts } = api
   const budget = createQueryBudget()

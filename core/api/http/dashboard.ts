@@ -4,8 +4,17 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import type { Context, MiddlewareHandler } from 'hono'
 import { sendProblem } from './problem.ts'
 
-/** The paths of the dashboard's pages, as in dashboard/src/router.tsx. */
-export const DASHBOARD_PAGES: readonly string[] = ['/', '/explore']
+/** The paths of the dashboard's pages, as in dashboard/src/router.tsx and pages/settings/sections.ts. */
+export const DASHBOARD_PAGES: readonly string[] = [
+  '/',
+  '/explore',
+  '/keys',
+  '/settings',
+  '/settings/metrics',
+  '/settings/members',
+  '/settings/sessions',
+  '/settings/audit',
+]
 
 /**
  * The built dashboard. Files under assets/ have a hash in their names and are cached for ever; everything

@@ -46,20 +46,22 @@ export function hasSameOrigin(headers: Headers): boolean {
 }
 
 /** No scripts but our own files; inline styles are allowed, because charts and layouts set them. */
-const CSP = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "connect-src 'self'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  'report-uri /csp-report',
-  'report-to csp',
-].join('; ')
+const cspOf = (edgeUrl: string | undefined) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    // The page of API keys sends a test event, as a website would.
+    ["connect-src 'self'", ...(edgeUrl ? [new URL(edgeUrl).origin] : [])].join(' '),
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    'report-uri /csp-report',
+    'report-to csp',
+  ].join('; ')
 
 /** What no page of ours uses. */
 const PERMISSIONS = ['camera', 'geolocation', 'microphone', 'payment', 'usb']
@@ -80,12 +82,14 @@ export function commonHeaders(secure: boolean): MiddlewareHandler {
   }
 }
 
-/** What protects browsers. */
-export function browserHeaders(): MiddlewareHandler {
+/** What protects browsers. @param edgeUrl the one other address that the dashboard may send to, if core knows it */
+export function browserHeaders(
+  edgeUrl: () => string | undefined = () => undefined,
+): MiddlewareHandler {
   return async (c, next) => {
     await next()
     const { headers } = c.res
-    headers.set('Content-Security-Policy', CSP)
+    headers.set('Content-Security-Policy', cspOf(edgeUrl()))
     headers.set('Reporting-Endpoints', 'csp="/csp-report"')
     headers.set('Permissions-Policy', PERMISSIONS)
     headers.set('X-Frame-Options', 'DENY')

@@ -39,6 +39,8 @@ export function ErrorNotice(props: {
 }
 
 function retryText({ nextTryAt, tries }: RetriedError, now: number): string {
+  // Sent again it would be refused again.
+  if (nextTryAt === Number.POSITIVE_INFINITY) return ''
   const seconds = Math.ceil((nextTryAt - now) / 1000)
   return seconds > 0
     ? `Retrying in ${seconds} s (attempt ${tries + 1}).`

@@ -15,13 +15,6 @@ export const KeyboardIcon = icon(() => (
   <path d="M1.5 4h13v8h-13zM4 6.500h.01M6.7 6.500h.01M9.3 6.500h.01M12 6.500h.01M4.5 9.500h7" />
 ))
 export const SignOutIcon = icon(() => <path d="M6 13.500H2.500v-11H6M10.5 11l3-3-3-3M13.5 8H6" />)
-export const SunIcon = icon(() => (
-  <path d="M8 10.800a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.600zM8 1v1.500M8 13.500V15M1 8h1.500M13.5 8H15M3 3l1.1 1.100M11.9 11.9 13 13M13 3l-1.1 1.100M4.1 11.9 3 13" />
-))
-export const MoonIcon = icon(() => <path d="M13.5 9.500A6 6 0 0 1 6.5 2.500a6 6 0 1 0 7 7z" />)
-export const SystemIcon = icon(() => (
-  <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 2v12M8 5l4.5-1.200M8 8h6M8 11l4.5 1.2" />
-))
 export const ClockIcon = icon(() => (
   <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 4.500V8l2.3 1.5" />
 ))
@@ -35,6 +28,19 @@ export const CloseIcon = icon(() => <path d="m4 4 8 8M12 4l-8 8" />)
 export const PauseIcon = icon(() => <path d="M5.5 3.500v9M10.5 3.500v9" />)
 export const PlayIcon = icon(() => <path d="M5 3l8 5-8 5z" />)
 export const WarnIcon = icon(() => <path d="M8 2 1.5 13.500h13zM8 6.500v3.500M8 12h.01" />)
+
+export const KeysIcon = icon(() => (
+  <path d="M6 10.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM9.500 7h5v3M12 7v2" />
+))
+export const SettingsIcon = icon(() => (
+  <path d="M2 4.500h6M12 4.500h2M10 2.500v4M2 11.500h2M8 11.500h6M6 9.500v4" />
+))
+export const MoreIcon = icon(() => <path d="M3 8h.01M8 8h.01M13 8h.01" />)
+export const PersonIcon = icon(() => (
+  <path d="M8 8a2.800 2.800 0 1 0 0-5.600A2.800 2.800 0 0 0 8 8zM2.800 14c.4-2.600 2.500-4 5.200-4s4.800 1.400 5.200 4" />
+))
+export const SessionsIcon = icon(() => <path d="M2 3h12v8H2zM5.500 13.500h5M8 11v2.500" />)
+export const PlusIcon = icon(() => <path d="M8 3v10M3 8h10" />)
 
 export function Brand() {
   return (

@@ -1,7 +1,7 @@
 import { DateTime } from 'luxon'
 import { createSignal, For, Show } from 'solid-js'
 import { ChevronIcon, ClockIcon } from '../components/icons.tsx'
-import { Popover } from '../components/popover.tsx'
+import { Popover } from '../components/overlays/popover.tsx'
 import { useApp, useShortcuts } from '../lib/app-context.ts'
 import { rangeName } from '../lib/format.ts'
 import { RELATIVES, type RelativeId, resolveRange } from '../lib/time/range.ts'

@@ -6,20 +6,24 @@ import {
   createSignal,
   ErrorBoundary,
   type JSX,
+  lazy,
   Show,
   Suspense,
 } from 'solid-js'
-import type { Viewer } from '../lib/api/documents.ts'
+import { Forbidden } from '../components/forbidden.tsx'
+import { mayIn, type Viewer } from '../lib/api/documents.ts'
 import { createLive } from '../lib/api/live.ts'
 import { AppContext, type AppState } from '../lib/app-context.ts'
 import { createShortcuts } from '../lib/shortcuts.ts'
 import type { UrlState } from '../lib/url-state.ts'
-import type { Page } from '../router.tsx'
-import { NotAllowed, PageFailed } from './error-states.tsx'
+import type { Page, PageInfo } from '../router.tsx'
+import { NoTenant, NotAllowed, PageFailed } from './error-states.tsx'
 import { Layout } from './layout.tsx'
-import { ShortcutsDialog } from './shortcuts-dialog.tsx'
 import { PageSkeleton } from './skeleton.tsx'
 import { TopBar } from './top-bar.tsx'
+
+/** Loaded when it is opened for the first time. */
+const ShortcutsDialog = lazy(() => import('./shortcuts-dialog.tsx'))
 
 /** Everything around a page: the layout, the live connection, the tenant and the shortcuts. */
 export function Shell(props: {
@@ -44,19 +48,28 @@ export function Shell(props: {
   const live = createLive(() => (isAllowed() ? tenant() : undefined))
   const shortcuts = createShortcuts()
   const [isDialogOpen, setDialogOpen] = createSignal(false)
+  const isDialogNeeded = createMemo<boolean>((was) => was || isDialogOpen(), false)
   shortcuts.add([
     { key: 'l', description: 'Turn live updates on or off', run: live.toggle },
     { key: '?', description: 'Show keyboard shortcuts', run: () => setDialogOpen(true) },
   ])
   const matches = useCurrentMatches()
-  const title = () => String(matches().at(-1)?.route.info?.title ?? '')
+  const info = () => matches().at(-1)?.route.info as PageInfo | undefined
+  const title = () => info()?.title ?? ''
   createEffect(() => {
-    document.title = `${tenant()} · ${title()} · Sluice`
+    document.title = [tenant(), title(), 'Sluice'].filter((part) => part !== '').join(' · ')
   })
+  const may = (permission: string) => mayIn(props.viewer, tenant(), permission)
+  const isVisible = ({ permission }: Page) => permission === undefined || may(permission)
+  const isForbidden = () => {
+    const permission = info()?.permission
+    return permission !== undefined && !may(permission)
+  }
   const app: AppState = {
     viewer: () => props.viewer,
     refreshViewer: () => props.refreshViewer(),
     tenant,
+    may,
     urlState,
     now,
     live,
@@ -66,19 +79,32 @@ export function Shell(props: {
   return (
     <AppContext.Provider value={app}>
       <Layout
-        pages={props.pages}
+        pages={tenants().length > 0 ? props.pages.filter(isVisible) : []}
         onShortcuts={() => setDialogOpen(true)}
-        top={<TopBar title={title()} tenants={tenants()} isAllowed={isAllowed()} />}
+        top={
+          <TopBar
+            title={title()}
+            tenants={tenants()}
+            isAllowed={isAllowed()}
+            hasRange={isAllowed() && (info()?.hasRange ?? false)}
+          />
+        }
       >
         <Show
           when={isAllowed()}
           fallback={
             <Show when={!isUnknown()} fallback={<PageSkeleton />}>
-              <NotAllowed
-                tenant={tenant()}
-                tenants={tenants()}
-                onChoose={(chosen) => urlState.set({ tenant: chosen })}
-              />
+              <Show
+                when={tenants().length > 0}
+                fallback={<NoTenant viewer={props.viewer} onCheck={props.refreshViewer} />}
+              >
+                <NotAllowed
+                  viewer={props.viewer}
+                  tenant={tenant()}
+                  tenants={tenants()}
+                  onChoose={(chosen) => urlState.set({ tenant: chosen })}
+                />
+              </Show>
             </Show>
           }
         >
@@ -86,18 +112,24 @@ export function Shell(props: {
             {(shown) => (
               <AppContext.Provider value={{ ...app, tenant: () => shown }}>
                 <ErrorBoundary fallback={<PageFailed />}>
-                  <Suspense fallback={<PageSkeleton />}>{props.children}</Suspense>
+                  <Show when={!isForbidden()} fallback={<Forbidden area={title()} />}>
+                    <Suspense fallback={<PageSkeleton />}>{props.children}</Suspense>
+                  </Show>
                 </ErrorBoundary>
               </AppContext.Provider>
             )}
           </Show>
         </Show>
       </Layout>
-      <ShortcutsDialog
-        shortcuts={shortcuts.list()}
-        isOpen={isDialogOpen()}
-        onOpenChange={setDialogOpen}
-      />
+      <Show when={isDialogNeeded()}>
+        <Suspense>
+          <ShortcutsDialog
+            shortcuts={shortcuts.list()}
+            isOpen={isDialogOpen()}
+            onOpenChange={setDialogOpen}
+          />
+        </Suspense>
+      </Show>
     </AppContext.Provider>
   )
 }

@@ -4,7 +4,7 @@ import { CloseIcon } from '../components/icons.tsx'
 import type { Shortcut } from '../lib/shortcuts.ts'
 
 /** The list of keyboard shortcuts. */
-export function ShortcutsDialog(props: {
+export default function ShortcutsDialog(props: {
   shortcuts: readonly Shortcut[]
   isOpen: boolean
   onOpenChange(isOpen: boolean): void

@@ -1,6 +1,6 @@
 import { createSignal, ErrorBoundary, For, lazy, Show, Suspense } from 'solid-js'
 import { ChevronIcon } from '../components/icons.tsx'
-import { Popover } from '../components/popover.tsx'
+import { Popover } from '../components/overlays/popover.tsx'
 import { useApp, useShortcuts } from '../lib/app-context.ts'
 
 /** Loaded when it is opened, like the one for time zones. */

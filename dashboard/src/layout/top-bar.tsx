@@ -1,30 +1,35 @@
-import { Match, Show, Switch } from 'solid-js'
-import { MoonIcon, SunIcon, SystemIcon } from '../components/icons.tsx'
+import { Show } from 'solid-js'
 import { useApp } from '../lib/app-context.ts'
 import { freshnessOf } from '../lib/freshness.ts'
-import { nextTheme, theme } from '../lib/theme.ts'
 import { RangePicker } from './range-picker.tsx'
 import { TenantPicker } from './tenant-picker.tsx'
+import { UserMenu } from './user-menu.tsx'
 import { ZonePicker } from './zone-picker.tsx'
 
-/** Tenant, time range, time zone, freshness and theme. */
+/** Tenant, time range, time zone, freshness and the user menu. */
 export function TopBar(props: {
   title: string
   tenants: string[]
   /** Whether there is a tenant to follow. */
   isAllowed: boolean
+  /** Whether what the page shows depends on the time range. */
+  hasRange: boolean
 }) {
   return (
     <>
       <h1 class="sr-only">{props.title}</h1>
-      <TenantPicker tenants={props.tenants} />
-      <RangePicker />
+      <Show when={props.tenants.length > 0}>
+        <TenantPicker tenants={props.tenants} />
+      </Show>
+      <Show when={props.hasRange}>
+        <RangePicker />
+      </Show>
       <ZonePicker />
       <span class="top-gap" />
       <Show when={props.isAllowed}>
         <FreshnessBadge />
       </Show>
-      <ThemeButton />
+      <UserMenu />
     </>
   )
 }
@@ -42,30 +47,6 @@ function FreshnessBadge() {
     >
       <span class="badge-dot" aria-hidden="true" />
       {freshness().label}
-    </button>
-  )
-}
-
-function ThemeButton() {
-  return (
-    <button
-      type="button"
-      class="control theme"
-      title={`Theme: ${theme()}. Click to change.`}
-      aria-label={`Theme: ${theme()}`}
-      onClick={nextTheme}
-    >
-      <Switch>
-        <Match when={theme() === 'system'}>
-          <SystemIcon />
-        </Match>
-        <Match when={theme() === 'light'}>
-          <SunIcon />
-        </Match>
-        <Match when={theme() === 'dark'}>
-          <MoonIcon />
-        </Match>
-      </Switch>
     </button>
   )
 }

@@ -1,6 +1,6 @@
 import { createSignal, ErrorBoundary, lazy, Suspense } from 'solid-js'
 import { ChevronIcon, GlobeIcon } from '../components/icons.tsx'
-import { Popover } from '../components/popover.tsx'
+import { Popover } from '../components/overlays/popover.tsx'
 import { useApp, useShortcuts } from '../lib/app-context.ts'
 import { offsetName } from '../lib/format.ts'
 import { zoneLabel } from '../lib/time/zones.ts'

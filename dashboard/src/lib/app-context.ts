@@ -11,6 +11,8 @@ export interface AppState {
   refreshViewer(): void
   /** The tenant that is shown. It stays the same for as long as a page is mounted. */
   tenant: Accessor<string>
+  /** Whether the viewer may do this in the tenant, by the permissions of docs/identity.md. */
+  may(permission: string): boolean
   urlState: UrlState
   /** This browser's clock, milliseconds. */
   now: Accessor<number>

@@ -16,13 +16,13 @@ function stubTheme({ systemIsDark = false, chosen = undefined as string | undefi
 beforeEach(() => vi.resetModules())
 afterEach(() => vi.unstubAllGlobals())
 
-test('the theme goes from that of the system to light, dark and back, on the page and in storage', async () => {
+test('a chosen theme is on the page and in storage, and that of the system is there again when it is chosen', async () => {
   const { dataset, stored } = stubTheme({ systemIsDark: true })
-  const { isDark, nextTheme, theme } = await import('./theme.ts')
+  const { chooseTheme, isDark, theme } = await import('./theme.ts')
   const state = () => [theme(), isDark(), dataset.theme]
   const states = [state()]
-  for (let i = 0; i < 3; i++) {
-    nextTheme()
+  for (const chosen of ['light', 'dark', 'system'] as const) {
+    chooseTheme(chosen)
     states.push(state())
   }
   expect(states).toEqual([
@@ -56,7 +56,7 @@ test('where storage is disabled the choice lasts for the visit', async () => {
   storage.setItem = () => {
     throw new DOMException('denied', 'SecurityError')
   }
-  const { nextTheme, theme } = await import('./theme.ts')
-  nextTheme()
+  const { chooseTheme, theme } = await import('./theme.ts')
+  chooseTheme('light')
   expect(theme()).toBe('light')
 })

@@ -14,10 +14,8 @@ system.addEventListener('change', () => setDark(computeDark()))
 /** The chosen theme, and whether it is dark now. public/theme.js applies it before the first paint. */
 export { isDark, theme }
 
-/** Switches from system to light, to dark, and back to system. */
-export function nextTheme(): void {
-  const next = { system: 'light', light: 'dark', dark: 'system' } as const
-  setTheme(next[theme()])
+export function chooseTheme(chosen: Theme): void {
+  setTheme(chosen)
   if (theme() === 'system') delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = theme()
   try {

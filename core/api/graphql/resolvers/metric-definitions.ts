@@ -81,8 +81,10 @@ export function addMetricDefinitions(builder: Builder): void {
         description: 'Buckets from then on have all events; null: all buckets.',
       }),
       series: t.exposeInt('series', {
-        description: `Combinations of dimension values that are counted apart, of at most ${METRIC_LIMITS.seriesMax}.`,
+        description:
+          'Combinations of dimension values that are counted apart, of at most seriesMax; all others are counted as "(other)".',
       }),
+      seriesMax: t.int({ resolve: () => METRIC_LIMITS.seriesMax }),
     }),
   })
   builder.queryField('metricDefinitions', (t) =>

@@ -90,6 +90,11 @@ export function addViewer(builder: Builder): PeopleTypes {
           return [...(await context.run(visibleTenants, viewer, args, info)).rows]
         },
       }),
+      edgeUrl: t.string({
+        nullable: true,
+        description: 'Where events are sent; null where core does not know it.',
+        resolve: (_, __, { edgeUrl, onboarding }) => edgeUrl?.() ?? onboarding?.()?.edgeUrl,
+      }),
       onboarding: t.field({
         type: onboarding,
         nullable: true,

@@ -76,11 +76,13 @@ export interface QueryFixture {
 /**
  * @param createCache default: no result cache
  * @param recheckMs of live subscriptions; default: that of core
+ * @param edgeUrl where events are sent; default: that of `onboarding`
  */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
   createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
   recheckMs?: number,
+  edgeUrl?: () => string | undefined,
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
@@ -101,7 +103,8 @@ export async function createQueryFixture(
     live,
     log,
     logger,
-    onboarding: onboarding,
+    onboarding,
+    ...(edgeUrl && { edgeUrl }),
     resultCache: resultCache,
   })
   for (const tenant of tenants) await createTenant(db, { tenant })

@@ -1,9 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { execute, signedOut, subscribe } from './client.ts'
+import { denials, execute, mutate, signedOut, subscribe } from './client.ts'
 import { graphql } from './graphql.ts'
 
 /** What the server may answer to a request, and what the page then shows. */
 const VIEWER = graphql('query Client { viewer { email } }')
+const CHANGE = graphql('mutation ClientChange { leaveTenant(tenant: "shop") }')
 const LIVE = graphql('subscription ClientLive { live { at } }')
 
 afterEach(() => {
@@ -84,6 +85,52 @@ test.each(['BAD_USER_INPUT', 'QUERY_TOO_SLOW', 'QUERY_TOO_LARGE'])(
     })
   },
 )
+
+const refusedWith = (extensions: object) =>
+  json({ errors: [{ message: 'It is wrong.', extensions }] })
+
+test.each([
+  [{ code: 'LAST_OWNER' }, { code: 'LAST_OWNER', advice: 'It is wrong.' }],
+  [
+    { code: 'BAD_USER_INPUT', argument: 'email' },
+    {
+      ...{ code: 'BAD_USER_INPUT', advice: 'It is wrong.' },
+      fields: [{ pointer: '/email', detail: 'It is wrong.' }],
+    },
+  ],
+  [
+    {
+      ...{ code: 'METRIC_NAME_TAKEN', pointer: '/other', argument: 'other' },
+      errors: [{ pointer: '/name', detail: 'is taken' }, { pointer: 7 }, null],
+    },
+    {
+      ...{ code: 'METRIC_NAME_TAKEN', advice: 'It is wrong.' },
+      fields: [{ pointer: '/name', detail: 'is taken' }],
+    },
+  ],
+])(
+  'a change that is refused says why, and which fields are wrong, case %#',
+  async (extensions, refusal) => {
+    stubFetch(() => refusedWith(extensions))
+    expect(await mutate(CHANGE, {})).toMatchObject({ ok: false, error: { refusal } })
+    expect(requests).toHaveLength(1)
+  },
+)
+
+test('what may be done has probably changed once something is forbidden, and only then', async () => {
+  const before = denials()
+  stubFetch(() => refusedWith({ code: 'LAST_OWNER' }))
+  await mutate(CHANGE, {})
+  // Nothing was taken away: the sign-in is too old.
+  stubFetch(() =>
+    json({ errors: [{ message: 'Again', extensions: { code: 'SIGN_IN_AGAIN' } }] }, 403),
+  )
+  await mutate(CHANGE, {})
+  expect(denials()).toBe(before)
+  stubFetch(() => refusedWith({ code: 'FORBIDDEN' }))
+  await execute(VIEWER, {})
+  expect(denials()).toBe(before + 1)
+})
 
 test('a browser that the server does not know is signed out until a query succeeds', async () => {
   const error = { kind: 'signed-out', message: 'This browser is not signed in.' }

@@ -25,13 +25,24 @@ const [signedOut, setSignedOut] = createSignal(false)
 /** True once the server answered 401. */
 export { signedOut }
 
+const [denials, setDenials] = createSignal(0)
+
+/** Counts responses that something is forbidden: what the viewer may do has probably changed. */
+export { denials }
+
 /** Why a request failed. */
 export interface ApiError {
   kind: 'unreachable' | 'signed-out' | 'forbidden' | 'refused'
   /** A sentence for a person: "Sluice did not respond within 15 s." */
   message: string
-  /** Why this query is refused however often it is sent, as docs/errors.md lists it, and the server's own words. */
-  refusal?: { code: string; advice: string }
+  /** Why this request is refused however often it is sent, as docs/errors.md lists it, and the server's own words. */
+  refusal?: { code: string; advice: string; fields?: readonly FieldError[] }
+}
+/** What is wrong with one part of the input. */
+export interface FieldError {
+  /** JSON pointer into the input: `/filter/0/in`. */
+  pointer: string
+  detail: string
 }
 export type Result<T> = { ok: true; data: T; extensions?: unknown } | { ok: false; error: ApiError }
 
@@ -50,8 +61,33 @@ export async function mutate<Data, Variables extends AnyVariables>(
   variables: Variables,
 ): Promise<Result<Data>> {
   const fetching = { fetch: fetchWithin(QUERY_MS_MAX) }
-  return resultOf(await client.mutation(document, variables, fetching).toPromise())
+  const result = await client.mutation(document, variables, fetching).toPromise()
+  const sent = resultOf(result)
+  if (sent.ok || sent.error.kind === 'signed-out' || sent.error.kind === 'unreachable') return sent
+  return { ok: false, error: { ...sent.error, ...refusalOf(result.error) } }
 }
+
+/** A change is not sent again by itself, so every code that the server gave is for the person. */
+function refusalOf(error: CombinedError | undefined): Pick<ApiError, 'refusal'> {
+  const first = error?.graphQLErrors[0]
+  const { code, errors, pointer, argument } = (first?.extensions ?? {}) as {
+    code?: unknown
+    errors?: unknown
+    pointer?: unknown
+    argument?: unknown
+  }
+  if (first === undefined || typeof code !== 'string') return {}
+  const fields = Array.isArray(errors)
+    ? errors.filter(isFieldError)
+    : [pointer ?? (typeof argument === 'string' ? `/${argument}` : undefined)]
+        .filter((each) => typeof each === 'string')
+        .map((each) => ({ pointer: each, detail: first.message }))
+  return { refusal: { code, advice: first.message, ...(fields.length > 0 && { fields }) } }
+}
+
+const isFieldError = (error: unknown): error is FieldError =>
+  typeof (error as FieldError | null)?.pointer === 'string' &&
+  typeof (error as FieldError | null)?.detail === 'string'
 
 function resultOf<Data, Variables extends AnyVariables>({
   data,
@@ -98,6 +134,7 @@ function errorOf(error: CombinedError | undefined): ApiError {
     setSignedOut(true)
     return { kind: 'signed-out', message: 'This browser is not signed in.' }
   }
+  if (code === 'FORBIDDEN') setDenials((count) => count + 1)
   if (status === 403 || code === 'FORBIDDEN')
     return { kind: 'forbidden', message: first?.message ?? 'Your account does not have access.' }
   // These concern every query, not this one.

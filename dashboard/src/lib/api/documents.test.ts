@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
-import { viewerOf } from './documents.ts'
+import { mayIn, roleIn, viewerOf } from './documents.ts'
 
 const tenants = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ id: `t${i}`, hasEvents: false }))
+const nobody = {
+  ...{ isOperator: false, signedInAt: null, edgeUrl: null, person: null, onboarding: null },
+  memberships: [],
+}
 const viewer = (count: number, named: { id: string; hasEvents: boolean }[]) =>
-  viewerOf(
-    { viewer: { kind: 'SESSION', tenants: tenants(count), named, onboarding: null } },
-    'shop',
-  )
+  viewerOf({ viewer: { ...nobody, kind: 'SESSION', tenants: tenants(count), named } }, 'shop')
 const ids = (of: ReturnType<typeof viewer>) => of.tenants.map(({ id }) => id)
 
 test('a hundred tenants are listed; with one more there are others to search for', () => {
@@ -19,8 +20,22 @@ test('the tenant of the URL is one of those known to exist only if it was found 
   expect(ids(viewer(101, [{ id: 'shop', hasEvents: true }])).at(-1)).toBe('shop')
   expect(ids(viewer(101, [{ id: 'shop-1', hasEvents: true }]))).not.toContain('shop-1')
   const listed = viewerOf(
-    { viewer: { kind: 'KEY', tenants: tenants(2), named: tenants(1), onboarding: null } },
+    { viewer: { ...nobody, kind: 'KEY', tenants: tenants(2), named: tenants(1) } },
     't0',
   )
   expect([ids(listed), listed.namedTenant]).toEqual([['t0', 't1'], 't0'])
+})
+
+test('what may be done in a tenant is what its membership lists, and everything for the operator', () => {
+  const memberships = [{ tenant: 'shop', role: 'EDITOR' as const, permissions: ['keys.read'] }]
+  const may = (isOperator: boolean, tenant: string, permission: string) =>
+    mayIn({ isOperator, memberships }, tenant, permission)
+  expect(may(false, 'shop', 'keys.read')).toBe(true)
+  expect(may(false, 'shop', 'keys.manage')).toBe(false)
+  expect(may(false, 'other', 'keys.read')).toBe(false)
+  expect(may(true, 'other', 'keys.manage')).toBe(true)
+  expect([roleIn({ memberships }, 'shop'), roleIn({ memberships }, 'other')]).toEqual([
+    'EDITOR',
+    undefined,
+  ])
 })

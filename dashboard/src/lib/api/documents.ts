@@ -15,7 +15,9 @@ export type StoredEvent = ResultOf<typeof EVENT>
 export const VIEWER = graphql(`
   query Viewer($tenant: String!) {
     viewer {
-      kind
+      kind isOperator signedInAt edgeUrl
+      person { id name email }
+      memberships { tenant role permissions }
       tenants(first: 101) { id hasEvents }
       named: tenants(search: $tenant, first: 1) { id hasEvents }
       onboarding { edgeUrl tenant writeKey }
@@ -42,6 +44,23 @@ export function viewerOf(data: ResultOf<typeof VIEWER>, tenant: string): Viewer 
     hasMoreTenants: viewer.tenants.length > TENANTS_LISTED,
     namedTenant: tenant,
   }
+}
+
+export type Role = Viewer['memberships'][number]['role']
+
+/** What the viewer is in a tenant; undefined for the operator, who needs no role, and outside of their tenants. */
+export const roleIn = ({ memberships }: Pick<Viewer, 'memberships'>, tenant: string) =>
+  memberships.find((each) => each.tenant === tenant)?.role
+
+/** Whether the server allows it in that tenant, as it says itself. */
+export function mayIn(
+  { isOperator, memberships }: Pick<Viewer, 'isOperator' | 'memberships'>,
+  tenant: string,
+  permission: string,
+): boolean {
+  if (isOperator) return true
+  const membership = memberships.find((each) => each.tenant === tenant)
+  return membership?.permissions.includes(permission) ?? false
 }
 
 export const FIND_TENANTS = graphql(`

@@ -16,6 +16,7 @@ import {
 } from '../../../../tests/lib/browser.ts'
 import { buildAll } from '../../../../tools/build.ts'
 import { RECORD_CANVAS } from './canvas.ts'
+import { type Pipeline, runPipeline } from './run-pipeline.ts'
 
 /** The dashboard as core serves it, in front of a Postgres with what a worker would have written. */
 export interface ServedDashboard {
@@ -23,47 +24,64 @@ export interface ServedDashboard {
   fixture: QueryFixture
   /** A page of a browser in that zone, signed in; what its charts draw is recorded. */
   openPage(timezoneId: string, options?: BrowserContextOptions): Promise<Page>
+  /** The same for somebody who is no operator, and whose session has that token. */
+  openPageOf(token: string, options?: BrowserContextOptions): Promise<Page>
   /** What the server answers to a signed-in browser. */
   ask(query: string, variables?: object): Promise<Record<string, unknown>>
   close(): Promise<void>
 }
 
-export async function serveDashboard(tenants: string[]): Promise<ServedDashboard> {
+/** @param hasPipeline whether events can be sent, and are stored */
+export async function serveDashboard(
+  tenants: string[],
+  { hasPipeline = false } = {},
+): Promise<ServedDashboard> {
   // Of several files that begin at once one may find the folder removed by another; the next try finds it built.
   await buildAll().catch(() => buildAll())
+  let pipeline: Pipeline | undefined
+  const edgeUrl = () => pipeline?.edgeUrl
   const [fixture, browser]: [QueryFixture, Browser] = await Promise.all([
-    createQueryFixture(tenants),
+    createQueryFixture(tenants, undefined, undefined, edgeUrl),
     launchBrowser(),
   ])
+  if (hasPipeline) pipeline = await runPipeline(fixture)
   const { db, log, graphql } = fixture
   const app = createCoreApp({
     db,
     log,
     logger: { error() {} },
     metrics: createMetrics({ db, log }),
-    api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
+    api: { graphql, dashboardFolder: DASHBOARD_FOLDER, edgeUrl },
   })
   const core = await serveApp(app, { port: 0 })
   const session = await fixture.session()
   const pages: Page[] = []
+  const newPage = async (options: BrowserContextOptions): Promise<Page> => {
+    const context = await browser.newContext({
+      viewport: { width: 1440, height: 1000 },
+      // Lines are where they belong at once.
+      reducedMotion: 'reduce',
+      ...options,
+    })
+    await context.addInitScript(RECORD_CANVAS)
+    const page = await context.newPage()
+    page.setDefaultTimeout(15_000)
+    pages.push(page)
+    await startCoverage(page)
+    keepCoverage(page)
+    return page
+  }
   return {
     url: core.url,
     fixture,
     async openPage(timezoneId, options = {}) {
-      const context = await browser.newContext({
-        viewport: { width: 1440, height: 1000 },
-        timezoneId,
-        // Lines are where they belong at once.
-        reducedMotion: 'reduce',
-        ...options,
-      })
-      await context.addInitScript(RECORD_CANVAS)
-      const page = await context.newPage()
-      page.setDefaultTimeout(15_000)
-      pages.push(page)
-      await startCoverage(page)
-      keepCoverage(page)
+      const page = await newPage({ timezoneId, ...options })
       await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
+      return page
+    },
+    async openPageOf(token, options = {}) {
+      const page = await newPage({ timezoneId: 'Europe/Berlin', ...options })
+      await page.context().addCookies([{ name: 'sluice_session', value: token, url: core.url }])
       return page
     },
     async ask(query, variables = {}) {
@@ -74,6 +92,7 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
     async close() {
       for (const page of pages) await saveCoverage(page)
       await browser.close()
+      await pipeline?.close()
       await core.close(0)
       await fixture.close()
     },

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { DateTime } from 'luxon'
 import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -378,6 +379,23 @@ test('an unknown URL shows a not-found page with a link to the overview', async 
   await page.getByText('Page not found.').waitFor()
 })
 
+test('the first page loads at most 150 kB of scripts, gzipped', async () => {
+  const opened = await page.context().newPage()
+  const scripts = new Set<string>()
+  opened.on('response', (response) => {
+    const { pathname } = new URL(response.url())
+    if (pathname.startsWith('/assets/') && pathname.endsWith('.js')) scripts.add(pathname)
+  })
+  await opened.goto(`${core.url}/?range=24h`)
+  await opened.locator('.trend canvas').waitFor()
+  const bytes = [...scripts]
+    .map((path) => gzipSync(readFileSync(`${DASHBOARD_FOLDER}${path}`), { level: 9 }).length)
+    .reduce((sum, size) => sum + size, 0)
+  await opened.close()
+  expect(scripts.size).toBeGreaterThan(3)
+  expect(bytes).toBeLessThan(150_000)
+})
+
 test('a page whose code cannot be loaded says so, and offers to reload', async () => {
   const opened = await page.context().newPage()
   await opened.route('**/assets/page-*.js', (route) => route.abort())
@@ -402,6 +420,7 @@ test('another site cannot sign a user out, and the sign-out button does', async 
     await page.reload()
     await tile('Unique actors').waitFor()
   }
-  await page.getByRole('button', { name: /sign out/i }).click()
+  await page.keyboard.press('u')
+  await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByText('You are signed out.').waitFor()
 })

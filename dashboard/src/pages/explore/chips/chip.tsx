@@ -1,6 +1,6 @@
 import { createSignal, type JSX, Show } from 'solid-js'
 import { ChevronIcon, CloseIcon } from '../../../components/icons.tsx'
-import { Popover } from '../../../components/popover.tsx'
+import { Popover } from '../../../components/overlays/popover.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 
 /** A part of the query: what it is about, its value, and a panel to change it. */

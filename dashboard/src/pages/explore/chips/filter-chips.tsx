@@ -1,11 +1,11 @@
 import { createSignal, Show } from 'solid-js'
-import { SearchList, type SearchOption } from '../../../components/search-list.tsx'
+import { OptionsError } from '../../../components/forms/options-error.tsx'
+import { SearchList, type SearchOption } from '../../../components/forms/search-list.tsx'
 import { useExplore } from '../context.ts'
 import { FILTER_VALUES_MAX, type Filter } from '../query-state.ts'
 import { NONE } from '../series.ts'
 import { createDimensionOptions, createValueOptions } from '../suggestions.ts'
 import { AddChip, Chip } from './chip.tsx'
-import { OptionsError } from './options-error.tsx'
 
 const NAMED_VALUES_MAX = 2
 

@@ -1,8 +1,8 @@
-import { SearchList } from '../../../components/search-list.tsx'
+import { OptionsError } from '../../../components/forms/options-error.tsx'
+import { SearchList } from '../../../components/forms/search-list.tsx'
 import { useExplore } from '../context.ts'
 import { createDimensionOptions } from '../suggestions.ts'
 import { AddChip, Chip } from './chip.tsx'
-import { OptionsError } from './options-error.tsx'
 
 /** `by plan`; click to choose another dimension. */
 export function GroupChip(props: { dimension: string; onRemoved(): void }) {

@@ -1,8 +1,8 @@
-import { SearchList } from '../../../components/search-list.tsx'
+import { OptionsError } from '../../../components/forms/options-error.tsx'
+import { SearchList } from '../../../components/forms/search-list.tsx'
 import { useExplore } from '../context.ts'
 import { createNameOptions } from '../suggestions.ts'
 import { Chip } from './chip.tsx'
-import { OptionsError } from './options-error.tsx'
 
 /** Which event is measured. */
 export function NameChip() {

@@ -1,5 +1,5 @@
 import { For, Match, Show, Switch } from 'solid-js'
-import { Choice } from '../../../components/choice.tsx'
+import { Choice } from '../../../components/forms/choice.tsx'
 import { CheckIcon } from '../../../components/icons.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 import { hasBucketsOf, type Resolution } from '../../../lib/time/range.ts'

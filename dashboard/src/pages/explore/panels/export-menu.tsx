@@ -1,6 +1,6 @@
 import { createSignal, Show } from 'solid-js'
 import { ChevronIcon } from '../../../components/icons.tsx'
-import { Popover } from '../../../components/popover.tsx'
+import { Popover } from '../../../components/overlays/popover.tsx'
 import { type Download, downloadAs } from '../../../lib/download.ts'
 import { useExplore } from '../context.ts'
 import { restPath } from '../requests.ts'

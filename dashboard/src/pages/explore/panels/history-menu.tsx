@@ -1,7 +1,7 @@
 import { useNavigate } from '@solidjs/router'
 import { createEffect, createSignal, For, on, Show } from 'solid-js'
 import { ClockIcon } from '../../../components/icons.tsx'
-import { Popover } from '../../../components/popover.tsx'
+import { Popover } from '../../../components/overlays/popover.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 import { duration } from '../../../lib/format.ts'
 import { type Explore, useExplore } from '../context.ts'

@@ -1,7 +1,7 @@
 import * as Dialog from '@kobalte/core/dialog'
 import { createSignal, Show } from 'solid-js'
-import { Choice } from '../../../components/choice.tsx'
 import { CodeBlock } from '../../../components/code-block.tsx'
+import { Choice } from '../../../components/forms/choice.tsx'
 import { CloseIcon } from '../../../components/icons.tsx'
 import { useExplore } from '../context.ts'
 import { curlCommand, graphqlDocument, mcpCall } from '../requests.ts'

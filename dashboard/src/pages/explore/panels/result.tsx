@@ -1,6 +1,6 @@
 import { Match, Show, Switch } from 'solid-js'
-import { Choice } from '../../../components/choice.tsx'
 import { QueryNotice } from '../../../components/error-notice.tsx'
+import { Choice } from '../../../components/forms/choice.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 import type { ResolvedRange } from '../../../lib/time/range.ts'

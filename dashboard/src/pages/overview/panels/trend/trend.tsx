@@ -1,7 +1,7 @@
 import { Match, Show, Switch } from 'solid-js'
 import { LineChart } from '../../../../charts/line-chart.tsx'
-import { Choice } from '../../../../components/choice.tsx'
 import { Missing, QueryNotice } from '../../../../components/error-notice.tsx'
+import { Choice } from '../../../../components/forms/choice.tsx'
 import { Panel } from '../../../../components/panel.tsx'
 import { useShortcuts } from '../../../../lib/app-context.ts'
 import { exact } from '../../../../lib/format.ts'

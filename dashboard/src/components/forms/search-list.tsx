@@ -1,3 +1,4 @@
+import './search-list.css'
 import {
   createEffect,
   createMemo,

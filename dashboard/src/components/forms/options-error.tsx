@@ -1,5 +1,5 @@
 import { Show } from 'solid-js'
-import type { Options } from '../suggestions.ts'
+import type { Options } from '../../lib/api/event-options.ts'
 
 /** The options of a list are missing; what is typed can be used all the same. */
 export function OptionsError(props: { options: Options; what: string }) {
