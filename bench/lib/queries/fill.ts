@@ -115,7 +115,10 @@ async function declareMetrics(url: string, pool: pg.Pool): Promise<number[]> {
   const { tenant_id } = await db.selectFrom('tenant').select('tenant_id').executeTakeFirstOrThrow()
   const ids: number[] = []
   for (const definition of METRICS)
-    ids.push((await declareMetric(db, tenant_id, parseMetricDefinition(definition), { kind: 'cli' })).metricId)
+    ids.push(
+      (await declareMetric(db, tenant_id, parseMetricDefinition(definition), { kind: 'cli' }))
+        .metricId,
+    )
   await db.destroy()
   const backfill = createBackfill(pool, new AbortController().signal)
   while ((await backfill.step()) === 'done');

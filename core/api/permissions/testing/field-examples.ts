@@ -15,6 +15,9 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   totals: (t) => `{ totals(tenant: "${t}", ${RANGE}) { count names { name count } } }`,
   compare: (t) =>
     `{ compare(tenant: "${t}", name: "*", ${RANGE}, interval: TOTAL) { points { value } } }`,
+  explainChange: (t) =>
+    `{ explainChange(tenant: "${t}", name: "*", ${RANGE}, fromAsOf: "2026-11-21T00:00:00Z") { rows { before after } } }`,
+  balance: (t) => `{ balance(tenant: "${t}", ${RANGE}) { unaccounted } }`,
   ratio: (t) =>
     `{ ratio(tenant: "${t}", numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator } } }`,
   contributions: (t) =>
