@@ -16,7 +16,7 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   compare: (t) =>
     `{ compare(tenant: "${t}", name: "*", ${RANGE}, interval: TOTAL) { points { value } } }`,
   explainChange: (t) =>
-    `{ explainChange(tenant: "${t}", name: "*", ${RANGE}, fromAsOf: "2026-11-21T00:00:00Z") { rows { before after } } }`,
+    `{ explainChange(tenant: "${t}", name: "*", ${RANGE}, fromAsOf: "2026-11-21T00:00:00Z") { after points { after } } }`,
   balance: (t) => `{ balance(tenant: "${t}", ${RANGE}) { unaccounted } }`,
   ratio: (t) =>
     `{ ratio(tenant: "${t}", numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator } } }`,
