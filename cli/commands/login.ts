@@ -6,7 +6,6 @@ import { UsageError } from '../../core/lib/usage-error.ts'
 import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
-import { CLI } from '../with-identity.ts'
 
 export function createLoginCommand(config: Config, terminal: Terminal): Command {
   return new Command('login')
