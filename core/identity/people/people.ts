@@ -25,6 +25,8 @@ export interface PersonClaims {
   name?: string | undefined
 }
 
+/** The issuer of people who sign in by passkey: this Sluice itself. */
+export const PASSKEY_ISSUER = 'urn:sluice:passkey'
 const NAME_CHARS_MAX = 200
 export const EMAIL_CHARS_MAX = 254
 
@@ -130,8 +132,9 @@ export interface ListedPerson extends Person {
 }
 
 /**
- * The person that somebody at the command line means: by id, or by an e-mail address that one person alone has.
- * @throws IdentityError when it is nobody's, or that of several
+ * The person that somebody at the command line means: by id, or by an e-mail address that one person alone has. The
+ * address of a person with a passkey is that of an invitation, which nobody has verified: it names nobody.
+ * @throws IdentityError when it is nobody's, that of several, or not verified
  */
 export async function findPersonByReference(
   db: Database,
@@ -153,6 +156,10 @@ export async function findPersonByReference(
     const ids = rows.map(({ person_id }) => person_id).join(', ')
     throw new IdentityError(`Several people have this e-mail address; name one by its id: ${ids}.`)
   }
+  if (!isId && found.issuer === PASSKEY_ISSUER)
+    throw new IdentityError(
+      `This e-mail address is that of a person with a passkey, and was not verified; name the person by the id ${found.person_id}.`,
+    )
   return { ...personOf(found), issuer: found.issuer, subject: found.subject }
 }
 
