@@ -5,6 +5,7 @@ import { badInput } from '../../lib/api-error.ts'
 import { checkText } from '../../lib/check-text.ts'
 import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { IdentityError } from '../identity-error.ts'
+import { revokeInvitationsBeyond } from './members.ts'
 
 /** Somebody who signs in by a provider, or by a passkey. */
 export interface Person {
@@ -67,7 +68,7 @@ export async function findPerson(db: Database, personId: number): Promise<Person
   return row && personOf(row)
 }
 
-/** Makes somebody the operator, or takes that back. @throws IdentityError for an unknown id */
+/** Makes somebody the operator, or takes that back, with the open invitations beyond their roles. @throws IdentityError for an unknown id */
 export function setOperator(
   db: Database,
   personId: number,
@@ -81,6 +82,7 @@ export function setOperator(
       .returning(['person_id', 'name', 'email', 'is_operator'])
       .executeTakeFirst()
     if (!row) throw new IdentityError(`There is nobody with the id ${personId}.`)
+    if (!isOperator) await revokeInvitationsBeyond(tx, [personId])
     await recordAudit(tx, by, {
       tenantId: 0,
       action: 'settings.changed',

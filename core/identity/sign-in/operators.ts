@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { recordAudit } from '../audit/audit-log.ts'
 import { hashSecret } from '../hash-secret.ts'
+import { revokeInvitationsBeyond } from '../people/members.ts'
 import type { OperatorSetting } from './sign-in-settings.ts'
 
 /** Operators by setting: an address names one person, from that person's first sign-in on. */
@@ -52,7 +53,9 @@ export async function findBoundOperator(
 /** At the start of core: who is no longer in the setting is no longer an operator. */
 export function applyOperators(db: Database, operators: readonly OperatorSetting[]): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    for (const personId of await releaseOperators(tx, operators))
+    const released = await releaseOperators(tx, operators)
+    await revokeInvitationsBeyond(tx, released)
+    for (const personId of released)
       await recordAudit(
         tx,
         { kind: 'system' },
