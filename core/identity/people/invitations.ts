@@ -14,7 +14,7 @@ import {
   MEMBERS_MAX,
   personOf,
 } from './members.ts'
-import { EMAIL_CHARS_MAX, type Person, readEmail } from './people.ts'
+import { EMAIL_CHARS_MAX, lowerAddress, type Person, readEmail } from './people.ts'
 
 const INVITATION_DAYS = 7
 const OPEN_INVITATIONS_MAX = 100
@@ -241,5 +241,5 @@ async function setRole(tx: Database, tenantId: number, personId: number, role: R
 }
 
 function isSameAddress(verified: string, invited: string): boolean {
-  return verified.length <= EMAIL_CHARS_MAX && verified.trim().toLowerCase() === invited
+  return verified.length <= EMAIL_CHARS_MAX && lowerAddress(verified) === invited
 }

@@ -93,15 +93,26 @@ export function setOperator(
   })
 }
 
-/** In lower case. @throws BAD_USER_INPUT */
+/**
+ * In lower case. Capital letters beyond ASCII are refused: the Kelvin sign (U+212A) would become the letter k, and so
+ * somebody else's address.
+ * @throws BAD_USER_INPUT
+ */
 export function readEmail(text: string): string {
-  const email = checkText('email', text.trim(), EMAIL_CHARS_MAX).toLowerCase()
+  const email = lowerAddress(checkText('email', text.trim(), EMAIL_CHARS_MAX))
+  if (email !== email.toLowerCase())
+    throw badInput('email', 'has capital letters other than A to Z')
   // One address and nothing else: it is shown to people and may go into a header of a message.
   if (
     !/^[^\s@<>,;:"()[\]\\\p{C}]+@[^\s@<>,;:"()[\]\\\p{C}]+\.[^\s@<>,;:"()[\]\\\p{C}]+$/u.test(email)
   )
     throw badInput('email', 'is not an e-mail address')
   return email
+}
+
+/** An address as it is compared: in lower case as far as it is ASCII. */
+export function lowerAddress(email: string): string {
+  return email.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
 /** One line, without what could change how the text around it looks. */
@@ -147,7 +158,7 @@ export async function findPersonByReference(
     .selectFrom('person')
     .selectAll()
     .$if(isId, (query) => query.where('person_id', '=', Number(reference)))
-    .$if(!isId, (query) => query.where('email', '=', reference.trim().toLowerCase()))
+    .$if(!isId, (query) => query.where('email', '=', lowerAddress(reference)))
     .orderBy('person_id')
     .limit(10)
     .execute()
