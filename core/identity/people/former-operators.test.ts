@@ -52,7 +52,7 @@ test('who was an operator leaves the open invitations that their roles allow, an
   expect(await open()).toEqual([['ADMIN'], [], []])
 })
 
-test('so does who is no longer in the setting', async () => {
+test('so does somebody whose entry of the setting ended', async () => {
   const { personId } = await invitingOperator()
   await database.pool.query(
     `INSERT INTO operator_binding (issuer, email_sha256, person_id) VALUES ('https://idp.example.com', sha256('x'), $1)`,
