@@ -166,6 +166,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
         ...{ db: queries, identityDb: db, log, live, redis, securityLog },
         // One activation at a time holds one; a definition that is active already takes the other.
         metricsDb: connect(options, 'metric definitions', { max: 2 }),
+        peopleDb: connect(options, 'people', { max: QUERY_LIMITS.peopleConnectionsMax }),
       })
     : undefined
   const app = createCoreApp({
@@ -197,6 +198,7 @@ interface ApiParts {
   db: Database
   identityDb: Database
   metricsDb: Database
+  peopleDb: Database
   securityLog: SecurityLog
   log: Log
   live: LiveHub

@@ -53,17 +53,15 @@ function createChangeCommand(
     .option('--json', 'print JSON')
     .action((reference: string, options) =>
       withIdentity(config, async (db, recordChange) => {
-        const { personId } = await findPersonByReference(db, reference)
+        const { personId, issuer } = await findPersonByReference(db, reference)
         const person = await setOperator(db, personId, { isOperator, by: CLI })
         recordChange({
           name: 'operator-changed',
           detail: `person ${personId}: ${isOperator ? 'granted' : 'revoked'}`,
         })
-        if (options.json) return terminal.printJson(person)
+        if (options.json) return terminal.printJson({ ...person, issuer })
         terminal.print(
-          isOperator
-            ? `${person.name} is an operator.`
-            : `${person.name} is an operator no longer.`,
+          `${person.name} is an operator${isOperator ? '' : ' no longer'}: person ${personId}, ${person.email ?? 'without an e-mail address'}, of ${issuer}.`,
         )
       }),
     )

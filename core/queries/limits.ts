@@ -26,6 +26,10 @@ export const QUERY_LIMITS = {
   statementMsPerMinuteMax: 90_000,
   queuedQueriesMax: 2_000,
   queueMsMax: 10_000,
+  /** Connections for people, sessions, invitations and changes of keys; of them for one person, who may have so many wait. */
+  peopleConnectionsMax: 3,
+  peopleConcurrentMax: 2,
+  peopleQueuedMax: 100,
 
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
@@ -32,4 +33,26 @@ test("an operation's connections see the tenant of its key, and all of them for 
     expect(await slugsOf({ kind: 'KEY', own })).toEqual([own.tenant])
   expect(await slugsOf({ kind: 'SESSION' })).toEqual(['acme', 'shop'])
   expect(await slugsOf({ kind: 'KEY', own: rows[0] })).toEqual([rows[0].tenant])
+})
+
+test('fields about people leave a connection to others, and take none once their client has left', async () => {
+  const peopleDb = createDatabase(database.url, { max: 3 })
+  try {
+    const createContext = createContextFactory({ db, peopleDb } as ContextDeps)
+    const leaving = new AbortController()
+    const senderOf = (personId: number) =>
+      ({ viewer: { kind: 'PERSON', personId, isOperator: false } }) as unknown as Sender
+    const greedy = createContext(senderOf(1), leaving.signal)
+    const slow = Array.from({ length: 10 }, () =>
+      sql`SELECT pg_sleep(5)`.execute(greedy.peopleDb).catch((error) => error.code),
+    )
+    const other = createContext(senderOf(2), new AbortController().signal)
+    const began = performance.now()
+    await sql`SELECT 1`.execute(other.peopleDb)
+    leaving.abort()
+    expect(await Promise.all(slow)).toEqual(slow.map(() => 'QUERY_CANCELLED'))
+    expect(performance.now() - began).toBeLessThan(4_000)
+  } finally {
+    await peopleDb.destroy()
+  }
 })

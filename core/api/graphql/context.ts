@@ -36,6 +36,8 @@ export interface ContextDeps {
   identityDb?: Database
   /** Declares and retires metrics, whose locks keep nothing else waiting; `identityDb` unless given. */
   metricsDb?: Database
+  /** For people, sessions and invitations, limited for each sender; `identityDb` unless given. */
+  peopleDb?: Database
   /** Of declaring and retiring metrics; the default of a process unless given. */
   metricChanges?: ChangeLimit
   securityLog?: SecurityLog
@@ -107,6 +109,14 @@ export function createContextFactory(
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
+  const peopleLimiter = createFairLimiter({
+    concurrentMax: QUERY_LIMITS.peopleConcurrentMax,
+    queuedMax: QUERY_LIMITS.peopleQueuedMax,
+    queueMsMax: QUERY_LIMITS.queueMsMax,
+    totalMax: QUERY_LIMITS.peopleConnectionsMax,
+    reservedFor: OPERATOR_SCOPE,
+  })
+  const people = deps.peopleDb ?? deps.identityDb ?? deps.db
   const slowQueries = createSlowQueries()
   const { metricChanges = createChangeLimit() } = deps
   return (sender, signal) => {
@@ -132,7 +142,10 @@ export function createContextFactory(
       ...deps,
       metricChanges,
       db,
-      peopleDb: deps.identityDb ?? deps.db,
+      peopleDb: withSignal(
+        withConcurrencyLimit(people, () => peopleLimiter.acquire(scope, signal)),
+        signal,
+      ),
       sender,
       viewer,
       report,

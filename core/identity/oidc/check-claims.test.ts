@@ -18,7 +18,9 @@ const isValid = (check: () => unknown) => {
 
 test('an ID token is issued between the begin of the sign-in and now, give or take exactly a minute', () => {
   const at = (iat: unknown) =>
-    isValid(() => checkTimes({ iat }, { begunS: 1_000, nowS: 1_100, again: false }))
+    isValid(() =>
+      checkTimes({ iat }, { begunS: 1_000, nowS: 1_100, again: false, requiresAge: false }),
+    )
   expect([939, 940, 1_100, 1_160, 1_161].map(at)).toEqual([false, true, true, true, false])
   expect(['1000', null, undefined].map(at)).toEqual([false, false, false])
 })
@@ -26,11 +28,15 @@ test('an ID token is issued between the begin of the sign-in and now, give or ta
 test('credentials that were to be asked for again were given since the begin of the sign-in', () => {
   const times = { begunS: 1_000, nowS: 1_100 }
   const check = (auth_time: unknown, again: boolean) =>
-    checkTimes({ iat: 1_050, auth_time }, { ...times, again })
+    checkTimes({ iat: 1_050, auth_time }, { ...times, again, requiresAge: false })
   expect(isValid(() => check(939, true))).toBe(false)
   expect(check(940, true)).toBe(940)
   expect(check(5, false)).toBe(5)
   expect(check(undefined, true)).toBeUndefined()
+  // Where the time was asked for, it has to be there.
+  const asked = { ...times, again: true, requiresAge: true }
+  expect(isValid(() => checkTimes({ iat: 1_050 }, asked))).toBe(false)
+  expect(checkTimes({ iat: 1_050, auth_time: 1_050 }, asked)).toBe(1_050)
   // No sign-in is of the future, and none older than time itself.
   expect(check(1_200, false)).toBe(1_100)
   expect(check(-1e300, false)).toBe(0)

@@ -27,6 +27,8 @@ export interface ClaimTimes {
   begunS: number
   /** Whether the person was asked to sign in once more at the provider. */
   again: boolean
+  /** Whether max_age was sent, with which a provider has to send auth_time (OpenID Connect Core 1.0, 3.1.2.1). */
+  requiresAge: boolean
 }
 
 /** How far the clock of a provider may be from that of Postgres. */
@@ -42,13 +44,20 @@ const SESSION_CHARS_MAX = 255
  */
 export function checkTimes(
   claims: Record<string, unknown>,
-  { nowS, begunS, again }: ClaimTimes,
+  { nowS, begunS, again, requiresAge }: ClaimTimes,
 ): number | undefined {
   const { iat, auth_time: authenticated } = claims
   // It is issued for this sign-in: not before it began, and not in the future.
   if (typeof iat !== 'number' || iat > nowS + CLOCK_TOLERANCE_S || iat < begunS - CLOCK_TOLERANCE_S)
     throw new SignInInvalidError('the ID token was not issued during this sign-in')
-  if (authenticated === undefined) return undefined
+  if (authenticated === undefined) {
+    // Else a session that the provider still has would count as a recent sign-in.
+    if (requiresAge)
+      throw new SignInInvalidError(
+        'the provider was asked for a new sign-in (max_age) and did not send its time (auth_time)',
+      )
+    return undefined
+  }
   if (typeof authenticated !== 'number' || !Number.isFinite(authenticated))
     throw new SignInInvalidError('auth_time of the ID token is not a number')
   if (again && authenticated < begunS - CLOCK_TOLERANCE_S)

@@ -52,7 +52,7 @@ export interface AuthorizationRequest {
   again: boolean
 }
 
-export interface ExpectedResponse extends ClaimTimes {
+export interface ExpectedResponse extends Omit<ClaimTimes, 'requiresAge'> {
   state: string
   nonce: string
   verifier: string
@@ -114,6 +114,8 @@ export function createProvider(
     return payload as Record<string, unknown>
   }
 
+  const sendsMaxAge = (again: boolean) => again && issuer !== GOOGLE
+
   return {
     settings,
     async authorizationUrl({ redirectUri, state, nonce, verifier, again }) {
@@ -126,10 +128,9 @@ export function createProvider(
         nonce,
         code_challenge: await calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
-        // Google knows no other way to ask again.
-        // With max_age a provider says when that was.
+        // Google knows no other way to ask again. With max_age a provider has to send when that was.
         ...(again &&
-          (issuer === GOOGLE ? { prompt: 'select_account' } : { prompt: 'login', max_age: '0' })),
+          (sendsMaxAge(again) ? { prompt: 'login', max_age: '0' } : { prompt: 'select_account' })),
       })
     },
     redeem: (callback, expected) =>
@@ -143,7 +144,10 @@ export function createProvider(
           idTokenExpected: true,
         })
         const claims = await verify(discovered, tokens.id_token as string, expected.nowS)
-        const authenticatedS = checkTimes(claims, expected)
+        const authenticatedS = checkTimes(claims, {
+          ...expected,
+          requiresAge: sendsMaxAge(expected.again),
+        })
         if (claims.email !== undefined || !discovered.metadata.userinfo_endpoint)
           return readClaims(settings, claims, authenticatedS)
         const more = await fetchUserInfo(config, tokens.access_token, claims.sub as string)

@@ -1,8 +1,8 @@
 import type { Database } from '../../db/database.ts'
 import type { AuditActor } from '../audit/audit-log.ts'
 import { acceptInvitation } from '../people/invitations.ts'
-import { findOrCreatePerson, type Person } from '../people/people.ts'
-import { addPasskey, type NewPasskey, PASSKEY_ISSUER } from './passkeys.ts'
+import { findOrCreatePerson, PASSKEY_ISSUER, type Person } from '../people/people.ts'
+import { addPasskey, type NewPasskey } from './passkeys.ts'
 
 export interface AcceptedByPasskey {
   /** Of the invitation's link. */
@@ -16,7 +16,7 @@ export interface AcceptedByPasskey {
 
 /**
  * Makes a new person with this passkey a member. The link of the invitation was sent to its address, so who has it is
- * taken for the owner of that address.
+ * taken for the owner of that address, for this invitation: nobody else may take the person's address as verified.
  * @throws INVITATION_NOT_FOUND, MEMBER_LIMIT_REACHED, PASSKEY_EXISTS; nobody was created then
  */
 export function acceptByPasskey(

@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import { PASSKEY_ISSUER } from '../people/people.ts'
 
-/** The issuer of people who sign in by passkey: this Sluice itself. */
-export const PASSKEY_ISSUER = 'urn:sluice:passkey'
 export const PASSKEYS_MAX = 10
 const NAME_CHARS_MAX = 100
 

@@ -14,7 +14,7 @@ import {
   MEMBERS_MAX,
   personOf,
 } from './members.ts'
-import { EMAIL_CHARS_MAX, type Person, readEmail } from './people.ts'
+import { EMAIL_CHARS_MAX, lowerAddress, type Person, readEmail } from './people.ts'
 
 const INVITATION_DAYS = 7
 const OPEN_INVITATIONS_MAX = 100
@@ -39,7 +39,7 @@ export interface NewInvitation {
 /**
  * Invites somebody by e-mail address; a new invitation of the same address takes the place of an open one.
  * @returns the invitation, and the token of its link, which is shown once
- * @throws BAD_USER_INPUT, FORBIDDEN for a role above one's own, MEMBER_LIMIT_REACHED
+ * @throws BAD_USER_INPUT, FORBIDDEN for a role above one's own, here or of the open one, MEMBER_LIMIT_REACHED
  */
 export function inviteMember(
   db: Database,
@@ -49,10 +49,9 @@ export function inviteMember(
   const token = newToken()
   return inTransaction(db, async (tx) => {
     const members = await lockMembers(tx, tenantId)
-    checkMayGrant(actingRole(members, by), role)
-    await sql`
-      UPDATE invitation i SET revoked_at = now()
-       WHERE tenant_id = ${tenantId} AND email = ${address} AND ${isOpen()}`.execute(tx)
+    const actor = actingRole(members, by)
+    checkMayGrant(actor, role)
+    const replaced = await replaceOpen(tx, { tenantId, email: address, actor })
     const open = await listInvitations(tx, tenantId)
     if (open.length >= OPEN_INVITATIONS_MAX || members.length >= MEMBERS_MAX)
       throw new ApiError('MEMBER_LIMIT_REACHED')
@@ -69,6 +68,7 @@ export function inviteMember(
       .returning('invitation_id')
       .executeTakeFirstOrThrow()
     const created = (await listInvitations(tx, tenantId)).find((each) => each.invitationId === id)
+    for (const before of replaced) await recordRevoked(tx, by.actor, tenantId, before)
     await recordAudit(tx, by.actor, {
       tenantId,
       action: 'member.invited',
@@ -77,6 +77,19 @@ export function inviteMember(
     })
     return { invitation: created as Invitation, token }
   })
+}
+
+/** Revokes the open invitations of an address. @throws FORBIDDEN where one grants a role above the actor's */
+async function replaceOpen(
+  tx: Database,
+  { tenantId, email, actor }: { tenantId: number; email: string; actor: Role },
+): Promise<Revoked[]> {
+  const { rows } = await sql<Revoked>`
+    UPDATE invitation i SET revoked_at = now()
+     WHERE tenant_id = ${tenantId} AND email = ${email} AND ${isOpen()}
+    RETURNING invitation_id AS "invitationId", email, role`.execute(tx)
+  for (const { role } of rows) checkMayGrant(actor, role)
+  return rows
 }
 
 /** What an invited person opens; as in sign-in links, browsers send the token to nobody. */
@@ -121,12 +134,21 @@ export function revokeInvitation(
       .where('invitation_id', '=', invitationId)
       .where('accepted_at', 'is', null)
       .execute()
-    await recordAudit(tx, by.actor, {
-      tenantId,
-      action: 'invitation.revoked',
-      object: `invitation ${invitationId}`,
-      before: { email: open.email, role: open.role },
-    })
+    await recordRevoked(tx, by.actor, tenantId, open)
+  })
+}
+
+type Revoked = Pick<Invitation, 'invitationId' | 'email' | 'role'>
+
+async function recordRevoked(
+  tx: Database,
+  by: AuditActor,
+  tenantId: number,
+  { invitationId, email, role }: Revoked,
+): Promise<void> {
+  await recordAudit(tx, by, {
+    ...{ tenantId, action: 'invitation.revoked', object: `invitation ${invitationId}` },
+    before: { email, role },
   })
 }
 
@@ -219,5 +241,5 @@ async function setRole(tx: Database, tenantId: number, personId: number, role: R
 }
 
 function isSameAddress(verified: string, invited: string): boolean {
-  return verified.length <= EMAIL_CHARS_MAX && verified.trim().toLowerCase() === invited
+  return verified.length <= EMAIL_CHARS_MAX && lowerAddress(verified) === invited
 }

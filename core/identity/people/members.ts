@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts'
 import { inTransaction } from '../../db/in-transaction.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
-import { isAtLeast, type Role, roleAllows } from '../roles.ts'
+import { isAtLeast, ROLES, type Role, roleAllows } from '../roles.ts'
 
 export interface Member {
   personId: number
@@ -66,7 +66,7 @@ export function changeRole(db: Database, change: RoleChange): Promise<Member> {
         .where('tenant_id', '=', tenantId)
         .where('person_id', '=', personId)
         .execute()
-      await revokeInvitationsBeyond(tx, tenantId, personId, role)
+      await revokeInvitationsBeyond(tx, [personId], tenantId)
       await recordAudit(tx, by.actor, {
         tenantId,
         action: 'member.role-changed',
@@ -102,7 +102,7 @@ export function removeMember(db: Database, { tenantId, personId, by }: Removal):
       .where('tenant_id', '=', tenantId)
       .where('person_id', '=', personId)
       .execute()
-    await revokeInvitationsBeyond(tx, tenantId, personId, undefined)
+    await revokeInvitationsBeyond(tx, [personId], tenantId)
     await recordAudit(tx, by.actor, {
       tenantId,
       action: 'member.removed',
@@ -160,18 +160,26 @@ function checkOwnerStays(members: readonly LockedMember[], leaving: LockedMember
   if (leaving.role === 'OWNER' && !others) throw new ApiError('LAST_OWNER')
 }
 
-/** What somebody may not grant any more, their open invitations do not grant either. */
-async function revokeInvitationsBeyond(
+/**
+ * What people may not grant any more, their open invitations do not grant either. Called after a change, of a role or of
+ * an operator's rights.
+ * @param tenantId all tenants unless given
+ */
+export async function revokeInvitationsBeyond(
   tx: Database,
-  tenantId: number,
-  personId: number,
-  role: Role | undefined,
+  personIds: readonly number[],
+  tenantId?: number,
 ): Promise<void> {
-  const mayInvite = role !== undefined && roleAllows(role, 'members.manage')
-  const within = mayInvite && role !== 'OWNER' ? ['VIEWER', 'EDITOR', 'ADMIN'] : []
-  if (role === 'OWNER') return
+  const grants = ROLES.filter((held) => roleAllows(held, 'members.manage')).flatMap((held) =>
+    ROLES.filter((role) => isAtLeast(held, role)).map((role) => ({ held, role })),
+  )
   await sql`
-    UPDATE invitation SET revoked_at = now()
-     WHERE tenant_id = ${tenantId} AND invited_by = ${personId} AND accepted_at IS NULL AND revoked_at IS NULL
-       AND NOT role = ANY (${within}::text[])`.execute(tx)
+    UPDATE invitation i SET revoked_at = now()
+     WHERE i.invited_by = ANY (${personIds}::int[]) AND i.accepted_at IS NULL AND i.revoked_at IS NULL
+       AND (${tenantId ?? null}::int IS NULL OR i.tenant_id = ${tenantId ?? null}::int)
+       AND NOT EXISTS (
+         SELECT FROM membership m
+           JOIN unnest(${grants.map(({ held }) => held)}::text[], ${grants.map(({ role }) => role)}::text[])
+                AS g (held, role) ON g.held = m.role AND g.role = i.role
+          WHERE m.tenant_id = i.tenant_id AND m.person_id = i.invited_by)`.execute(tx)
 }

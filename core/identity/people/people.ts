@@ -5,6 +5,7 @@ import { badInput } from '../../lib/api-error.ts'
 import { checkText } from '../../lib/check-text.ts'
 import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { IdentityError } from '../identity-error.ts'
+import { revokeInvitationsBeyond } from './members.ts'
 
 /** Somebody who signs in by a provider, or by a passkey. */
 export interface Person {
@@ -25,6 +26,8 @@ export interface PersonClaims {
   name?: string | undefined
 }
 
+/** The issuer of people who sign in by passkey: this Sluice itself. */
+export const PASSKEY_ISSUER = 'urn:sluice:passkey'
 const NAME_CHARS_MAX = 200
 export const EMAIL_CHARS_MAX = 254
 
@@ -65,7 +68,7 @@ export async function findPerson(db: Database, personId: number): Promise<Person
   return row && personOf(row)
 }
 
-/** Makes somebody the operator, or takes that back. @throws IdentityError for an unknown id */
+/** Makes somebody the operator, or takes that back, with the open invitations beyond their roles. @throws IdentityError for an unknown id */
 export function setOperator(
   db: Database,
   personId: number,
@@ -79,6 +82,7 @@ export function setOperator(
       .returning(['person_id', 'name', 'email', 'is_operator'])
       .executeTakeFirst()
     if (!row) throw new IdentityError(`There is nobody with the id ${personId}.`)
+    if (!isOperator) await revokeInvitationsBeyond(tx, [personId])
     await recordAudit(tx, by, {
       tenantId: 0,
       action: 'settings.changed',
@@ -89,15 +93,26 @@ export function setOperator(
   })
 }
 
-/** In lower case. @throws BAD_USER_INPUT */
+/**
+ * In lower case. Capital letters beyond ASCII are refused: the Kelvin sign (U+212A) would become the letter k, and so
+ * somebody else's address.
+ * @throws BAD_USER_INPUT
+ */
 export function readEmail(text: string): string {
-  const email = checkText('email', text.trim(), EMAIL_CHARS_MAX).toLowerCase()
+  const email = lowerAddress(checkText('email', text.trim(), EMAIL_CHARS_MAX))
+  if (email !== email.toLowerCase())
+    throw badInput('email', 'has capital letters other than A to Z')
   // One address and nothing else: it is shown to people and may go into a header of a message.
   if (
     !/^[^\s@<>,;:"()[\]\\\p{C}]+@[^\s@<>,;:"()[\]\\\p{C}]+\.[^\s@<>,;:"()[\]\\\p{C}]+$/u.test(email)
   )
     throw badInput('email', 'is not an e-mail address')
   return email
+}
+
+/** An address as it is compared: in lower case as far as it is ASCII. */
+export function lowerAddress(email: string): string {
+  return email.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
 /** One line, without what could change how the text around it looks. */
@@ -130,8 +145,9 @@ export interface ListedPerson extends Person {
 }
 
 /**
- * The person that somebody at the command line means: by id, or by an e-mail address that one person alone has.
- * @throws IdentityError when it is nobody's, or that of several
+ * The person that somebody at the command line means: by id, or by an e-mail address that one person alone has. The
+ * address of a person with a passkey is that of an invitation, which nobody has verified: it names nobody.
+ * @throws IdentityError when it is nobody's, that of several, or not verified
  */
 export async function findPersonByReference(
   db: Database,
@@ -142,7 +158,7 @@ export async function findPersonByReference(
     .selectFrom('person')
     .selectAll()
     .$if(isId, (query) => query.where('person_id', '=', Number(reference)))
-    .$if(!isId, (query) => query.where('email', '=', reference.trim().toLowerCase()))
+    .$if(!isId, (query) => query.where('email', '=', lowerAddress(reference)))
     .orderBy('person_id')
     .limit(10)
     .execute()
@@ -153,6 +169,10 @@ export async function findPersonByReference(
     const ids = rows.map(({ person_id }) => person_id).join(', ')
     throw new IdentityError(`Several people have this e-mail address; name one by its id: ${ids}.`)
   }
+  if (!isId && found.issuer === PASSKEY_ISSUER)
+    throw new IdentityError(
+      `This e-mail address is that of a person with a passkey, and was not verified; name the person by the id ${found.person_id}.`,
+    )
   return { ...personOf(found), issuer: found.issuer, subject: found.subject }
 }
 

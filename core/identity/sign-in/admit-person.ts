@@ -41,7 +41,8 @@ export async function admitPerson(
       return person
     })
   const known = await findKnown(db, who)
-  if (await isOperatorBySetting(db, who, known?.personId, operators)) return createOperator(db, who)
+  if (await isOperatorBySetting(db, who, known?.personId, operators))
+    return createOperator(db, who, from)
   return known?.mayEnter ? findOrCreatePerson(db, who) : undefined
 }
 
@@ -70,12 +71,18 @@ async function isOperatorBySetting(
 }
 
 /** @returns undefined where somebody else was bound to the address a moment ago; then nothing is kept */
-async function createOperator(db: Database, who: Authenticated): Promise<Person | undefined> {
+async function createOperator(
+  db: Database,
+  who: Authenticated,
+  from: NonNullable<AdmitOptions['from']>,
+): Promise<Person | undefined> {
   const tx = await db.startTransaction().execute()
   try {
     const person = await findOrCreatePerson(tx, who)
     const { issuer, email = '' } = who
-    const isBound = await bindOperator(tx, { issuer, email, personId: person.personId })
+    const { personId, name } = person
+    const by = { kind: 'person', personId, name, ...from } as const
+    const isBound = await bindOperator(tx, { issuer, email, personId, by })
     await (isBound ? tx.commit() : tx.rollback()).execute()
     return isBound ? { ...person, isOperator: true } : undefined
   } catch (error) {

@@ -1,19 +1,20 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { recordAudit } from '../audit/audit-log.ts'
+import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { hashSecret } from '../hash-secret.ts'
+import { revokeInvitationsBeyond } from '../people/members.ts'
 import type { OperatorSetting } from './sign-in-settings.ts'
 
 /** Operators by setting: an address names one person, from that person's first sign-in on. */
 
 /**
- * Makes the person an operator, unless the address is another person's since an earlier sign-in.
+ * Makes the person an operator, and records that, unless the address is another person's since an earlier sign-in.
  * @param email verified, in lower case
  * @returns whether the person is the operator of this address
  */
 export async function bindOperator(
   tx: Database,
-  { issuer, email, personId }: OperatorSetting & { personId: number },
+  { issuer, email, personId, by }: OperatorSetting & { personId: number; by: AuditActor },
 ): Promise<boolean> {
   await tx
     .insertInto('operator_binding')
@@ -27,11 +28,17 @@ export async function bindOperator(
     .where('email_sha256', '=', hashSecret(email))
     .executeTakeFirst()
   if (bound?.person_id !== personId) return false
-  await tx
+  const { numUpdatedRows } = await tx
     .updateTable('person')
     .set({ is_operator: true })
     .where('person_id', '=', personId)
-    .execute()
+    .where('is_operator', '=', false)
+    .executeTakeFirst()
+  if (numUpdatedRows > 0n)
+    await recordAudit(tx, by, {
+      ...{ tenantId: 0, action: 'settings.changed', object: `person ${personId}` },
+      ...{ before: { operator: false }, after: { operator: true } },
+    })
   return true
 }
 
@@ -52,7 +59,9 @@ export async function findBoundOperator(
 /** At the start of core: who is no longer in the setting is no longer an operator. */
 export function applyOperators(db: Database, operators: readonly OperatorSetting[]): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    for (const personId of await releaseOperators(tx, operators))
+    const released = await releaseOperators(tx, operators)
+    await revokeInvitationsBeyond(tx, released)
+    for (const personId of released)
       await recordAudit(
         tx,
         { kind: 'system' },

@@ -50,7 +50,7 @@ export function invitations(deps: InvitationDeps): Hono {
     const sent = await readInvitation(c, deps)
     if (sent instanceof Response) return sent
     const { tenant, role, email, invitedBy, expiresAt } = sent.invitation
-    const signedIn = await signedInPerson(c, deps)
+    const signedIn = (await signedInSession(c, deps))?.person
     return c.json({
       ...{ tenant, role, email, invited_by: invitedBy, expires_at: expiresAt },
       signed_in: signedIn ? { name: signedIn.name, email: signedIn.email } : null,
@@ -60,11 +60,14 @@ export function invitations(deps: InvitationDeps): Hono {
   app.post('/invitation/accept/session', limitBody(BODY_BYTES_MAX), async (c) => {
     const refused = await guard(c)
     if (refused) return refused
-    const person = await signedInPerson(c, deps)
+    const session = await signedInSession(c, deps)
+    const person = session?.person
     if (!person) return sendProblem(c, 'UNAUTHENTICATED')
     const sent = await readInvitation(c, deps)
     if (sent instanceof Response) return sent
-    const verifiedEmail = person.email ?? undefined
+    // Nobody has verified the address of a person with a passkey. Where passkeys are on, the link alone is enough.
+    const isProven = session.method !== 'passkey' || deps.settings.passkeys
+    const verifiedEmail = (isProven && person.email) || undefined
     const { tenant, role } = await acceptInvitation(db, {
       token: sent.token,
       person,
@@ -163,8 +166,8 @@ async function acceptWithNewPasskey(
   }
 }
 
-async function signedInPerson(c: Context, { db, secure }: InvitationDeps) {
+async function signedInSession(c: Context, { db, secure }: InvitationDeps) {
   const token = getCookie(c, sessionCookie(secure))
   if (token === undefined || !looksLikeToken(token)) return undefined
-  return (await readSession(db, token))?.person ?? undefined
+  return readSession(db, token)
 }

@@ -6,12 +6,8 @@ import {
   verifyAuthentication,
 } from '../../../identity/passkeys/ceremonies.ts'
 import { saveChallenge, takeChallenge } from '../../../identity/passkeys/challenges.ts'
-import {
-  findPasskey,
-  PASSKEY_ISSUER,
-  recordPasskeyUse,
-} from '../../../identity/passkeys/passkeys.ts'
-import { findPerson } from '../../../identity/people/people.ts'
+import { findPasskey, recordPasskeyUse } from '../../../identity/passkeys/passkeys.ts'
+import { findPerson, PASSKEY_ISSUER } from '../../../identity/people/people.ts'
 import { admitPerson } from '../../../identity/sign-in/admit-person.ts'
 import { readReturnPath } from '../../../identity/sign-in/return-path.ts'
 import type { SignInSettings } from '../../../identity/sign-in/sign-in-settings.ts'
@@ -101,7 +97,7 @@ async function signInByPasskey(
   const owner = await findPerson(db, passkey.personId)
   const who = {
     ...{ issuer: PASSKEY_ISSUER, subject: passkey.userHandle },
-    // Verified by the invitation that was accepted first.
+    // Proves nothing. While there are passkeys, the link of an invitation does; the address keeps people from mistakes.
     ...(owner?.email && { email: owner.email }),
   }
   try {

@@ -1,4 +1,3 @@
-import { actorOf } from '../../../../identity/audit/actor-of.ts'
 import { createTenantFor } from '../../../../identity/people/create-tenant.ts'
 import {
   type Invitation,
@@ -6,8 +5,7 @@ import {
   inviteMember,
   revokeInvitation,
 } from '../../../../identity/people/invitations.ts'
-import { type ChangedBy, changeRole, removeMember } from '../../../../identity/people/members.ts'
-import { isOperator } from '../../../../identity/viewer.ts'
+import { changeRole, removeMember } from '../../../../identity/people/members.ts'
 import { ApiError } from '../../../../lib/api-error.ts'
 import type { Builder } from '../../builder.ts'
 import type { RequestContext } from '../../context.ts'
@@ -15,19 +13,28 @@ import { needs } from '../../permissions.ts'
 import { checkUuid } from '../check-uuid.ts'
 import type { PeopleTypes } from '../viewer.ts'
 import type { InvitationRef, MemberRef } from './member-types.ts'
+import type { BeginPeopleChange } from './people-changes.ts'
 
 interface MutationTypes extends PeopleTypes {
   member: MemberRef
   invitation: InvitationRef
 }
 
-export function addMemberMutations(builder: Builder, types: MutationTypes): void {
-  addTenantMutation(builder, types)
-  addInvitationMutations(builder, types)
-  addRoleMutations(builder, types)
+export function addMemberMutations(
+  builder: Builder,
+  types: MutationTypes,
+  begin: BeginPeopleChange,
+): void {
+  addTenantMutation(builder, types, begin)
+  addInvitationMutations(builder, types, begin)
+  addRoleMutations(builder, types, begin)
 }
 
-function addTenantMutation(builder: Builder, { tenant }: MutationTypes): void {
+function addTenantMutation(
+  builder: Builder,
+  { tenant }: MutationTypes,
+  begin: BeginPeopleChange,
+): void {
   builder.mutationField('createTenant', (t) =>
     t.field({
       ...needs('tenants.create', { recentSignIn: true }),
@@ -36,14 +43,18 @@ function addTenantMutation(builder: Builder, { tenant }: MutationTypes): void {
         'Creates a tenant; a person who does so owns it. 1 to 63 lower-case letters, digits and dashes, not beginning with a dash.',
       args: { id: t.arg.id({ required: true }) },
       async resolve(_, { id }, context) {
-        await createTenantFor(context.peopleDb, { tenant: id, by: changedBy(context) })
+        await createTenantFor(context.peopleDb, { tenant: id, by: begin(context) })
         return { id, hasEvents: false, enrichments: [] }
       },
     }),
   )
 }
 
-function addInvitationMutations(builder: Builder, { invitation, role }: MutationTypes): void {
+function addInvitationMutations(
+  builder: Builder,
+  { invitation, role }: MutationTypes,
+  begin: BeginPeopleChange,
+): void {
   const created = builder
     .objectRef<{ invitation: Invitation; url: string }>('InvitationCreated')
     .implement({
@@ -67,7 +78,7 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
       },
       async resolve(_, { tenant, email, role }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context)
+        const by = begin(context, tenantId)
         // Before: an invitation whose link nobody learns helps nobody.
         const url = baseUrl(context)
         const { token, invitation } = await inviteMember(context.peopleDb, {
@@ -91,7 +102,7 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
         await revokeInvitation(context.peopleDb, {
           tenantId,
           invitationId,
-          by: changedBy(context),
+          by: begin(context, tenantId),
         })
         return true
       },
@@ -99,7 +110,11 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
   )
 }
 
-function addRoleMutations(builder: Builder, { member, role }: MutationTypes): void {
+function addRoleMutations(
+  builder: Builder,
+  { member, role }: MutationTypes,
+  begin: BeginPeopleChange,
+): void {
   builder.mutationField('changeRole', (t) =>
     t.field({
       ...needs('members.manage', { recentSignIn: true }),
@@ -114,7 +129,7 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       },
       async resolve(_, { tenant, person, role, version }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context)
+        const by = begin(context, tenantId)
         const personId = readPersonId(person)
         return changeRole(context.peopleDb, { tenantId, personId, role, version, by })
       },
@@ -127,7 +142,7 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       args: { tenant: t.arg.id(), person: t.arg.id({ required: true }) },
       async resolve(_, { tenant, person }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context)
+        const by = begin(context, tenantId)
         await removeMember(context.peopleDb, { tenantId, personId: readPersonId(person), by })
         return true
       },
@@ -143,16 +158,11 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
         const { tenantId } = await context.tenant(tenant)
         if (viewer.kind !== 'PERSON') throw new ApiError('MEMBER_NOT_FOUND')
         const { personId } = viewer
-        await removeMember(peopleDb, { tenantId, personId, by: changedBy(context) })
+        await removeMember(peopleDb, { tenantId, personId, by: begin(context, tenantId) })
         return true
       },
     }),
   )
-}
-
-/** Whose role decides what may be given and taken. */
-function changedBy({ viewer, sender }: RequestContext): ChangedBy {
-  return { actor: actorOf(viewer, sender), isOperator: isOperator(viewer) }
 }
 
 function baseUrl({ publicUrl, sender }: RequestContext): string {

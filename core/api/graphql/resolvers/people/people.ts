@@ -6,19 +6,24 @@ import { needs } from '../../permissions.ts'
 import type { PeopleTypes } from '../viewer.ts'
 import { addMemberMutations } from './member-mutations.ts'
 import { addInvitation, addMember } from './member-types.ts'
+import { type BeginPeopleChange, createPeopleChanges } from './people-changes.ts'
 import { addSessionMutations, ownerOf } from './session-mutations.ts'
+
+/** A few of these fields fit into one operation: aliases read the same rows once more. */
+const FIELD_COST = 500
 
 /** The members of tenants, who is invited, and one's own sessions. */
 export function addPeople(builder: Builder, types: PeopleTypes): void {
   const member = addMember(builder, types)
   const invitation = addInvitation(builder, types)
-  addSessions(builder)
+  const begin = createPeopleChanges()
+  addSessions(builder, begin)
   builder.queryField('members', (t) =>
     t.field({
       ...needs('members.read'),
       type: [member],
       description: 'By role, the owners first, then in the order of joining.',
-      complexity: { field: 5, multiplier: 50 },
+      complexity: { field: FIELD_COST, multiplier: 50 },
       args: { tenant: t.arg.id() },
       resolve: async (_, { tenant }, context) =>
         listMembers(context.peopleDb, (await context.tenant(tenant)).tenantId),
@@ -29,16 +34,16 @@ export function addPeople(builder: Builder, types: PeopleTypes): void {
       ...needs('members.manage'),
       type: [invitation],
       description: 'Those that can still be accepted, newest first.',
-      complexity: { field: 5, multiplier: 20 },
+      complexity: { field: FIELD_COST, multiplier: 20 },
       args: { tenant: t.arg.id() },
       resolve: async (_, { tenant }, context) =>
         listInvitations(context.peopleDb, (await context.tenant(tenant)).tenantId),
     }),
   )
-  addMemberMutations(builder, { ...types, member, invitation })
+  addMemberMutations(builder, { ...types, member, invitation }, begin)
 }
 
-function addSessions(builder: Builder): void {
+function addSessions(builder: Builder, begin: BeginPeopleChange): void {
   const method = builder.enumType('SignInMethod', {
     values: {
       LINK: { value: 'link' },
@@ -74,9 +79,9 @@ function addSessions(builder: Builder): void {
       ...needs('own-sessions'),
       type: [session],
       description: "The sender's own, newest first.",
-      complexity: { field: 5, multiplier: 20 },
+      complexity: { field: FIELD_COST, multiplier: 20 },
       resolve: (_, __, { viewer, peopleDb }) => listSessions(peopleDb, ownerOf(viewer)),
     }),
   )
-  addSessionMutations(builder)
+  addSessionMutations(builder, begin)
 }
