@@ -70,3 +70,14 @@ test('a flood from many addresses has a bounded number of lines, and closing wri
     { security: expect.objectContaining({ detail: 'other kinds', count: 4_000 }) },
   ])
 })
+
+test('a first denial goes to the audit log, unless it has an entry of it', () => {
+  const audited: SecurityEvent[] = []
+  const log = createSecurityLog(logger as never, (event) => void audited.push(event))
+  log.record(denied({ detail: 'a' }), { isAudited: true })
+  log.record(denied({ detail: 'b' }), { isAudited: false })
+  log.record(denied({ detail: 'c' }))
+  log.close()
+  expect(audited).toEqual([denied({ detail: 'b' }), denied({ detail: 'c' })])
+  expect(lines).toHaveLength(3)
+})

@@ -34,12 +34,17 @@ export interface SecurityEvent {
   detail?: string
 }
 
+export interface RecordOptions {
+  /** Whether the audit log has an entry of it already. */
+  isAudited?: boolean
+}
+
 /**
  * Security events as structured log lines. Denials are counted: a line for the first of a kind, then one a minute. The
  * addresses of an IPv6 /64 are one client, of which the first is logged.
  */
 export interface SecurityLog {
-  record(event: SecurityEvent): void
+  record(event: SecurityEvent, options?: RecordOptions): void
   /** Writes the counts that are still open. */
   close(): void
 }
@@ -48,7 +53,7 @@ const WINDOW_MS = 60_000
 /** Kinds of denials counted at a time; beyond it they share one count. */
 const KINDS_MAX = 1_000
 
-/** @param onDenied called with the first denial of a kind, once a minute */
+/** @param onDenied called with the first denial of a kind, once a minute, unless it is audited */
 export function createSecurityLog(
   logger: Pick<Logger, 'info' | 'warn'>,
   onDenied: (event: SecurityEvent) => void = () => {},
@@ -67,7 +72,7 @@ export function createSecurityLog(
   }
 
   return {
-    record(event) {
+    record(event, { isAudited = false } = {}) {
       if (event.outcome === 'allowed') {
         logger.info({ security: event }, 'security event')
         return
@@ -82,7 +87,7 @@ export function createSecurityLog(
       if (repeated.size < KINDS_MAX) {
         repeated.set(kind, { event, count: 0 })
         logger.warn({ security: event }, 'security event')
-        onDenied(event)
+        if (!isAudited) onDenied(event)
         return
       }
       const rest = repeated.get('')

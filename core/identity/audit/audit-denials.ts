@@ -24,7 +24,7 @@ export function createDenialAudit(db: Database, logger: Pick<Logger, 'warn'>): D
   async function write(event: SecurityEvent): Promise<void> {
     const tenantId = await findTenant(db, event.tenant)
     const { name, actor, address, requestId, detail } = event
-    const by: AuditActor = { ...actorOfDenial(actor), address, requestId }
+    const by: AuditActor = { ...(await actorOfDenial(db, actor)), address, requestId }
     await db.transaction().execute((tx) =>
       recordAudit(tx, by, {
         tenantId,
@@ -37,8 +37,7 @@ export function createDenialAudit(db: Database, logger: Pick<Logger, 'warn'>): D
 
   return {
     record(event) {
-      // Sign-ins have entries of their own.
-      if (event.actor === 'operator' || queued >= QUEUED_MAX || !budget.take('all')) return
+      if (queued >= QUEUED_MAX || !budget.take('all')) return
       queued++
       writing = writing
         .then(() => write(event))
@@ -51,9 +50,25 @@ export function createDenialAudit(db: Database, logger: Pick<Logger, 'warn'>): D
   }
 }
 
-function actorOfDenial(actor: string | undefined): AuditActor {
-  const [, keyId] = /^key (.+)$/.exec(actor ?? '') ?? []
-  return keyId === undefined ? { kind: 'system' } : { kind: 'key', keyId }
+async function actorOfDenial(db: Database, actor: string | undefined): Promise<AuditActor> {
+  const [, kind, id = ''] = /^(key|person|session) (.+)$/.exec(actor ?? '') ?? []
+  switch (kind) {
+    case 'key':
+      return { kind, keyId: id }
+    case 'person': {
+      const row = await db
+        .selectFrom('person')
+        .select('name')
+        .where('person_id', '=', Number(id))
+        .executeTakeFirst()
+      return { kind, personId: Number(id), name: row?.name ?? '' }
+    }
+    // Of a sign-in link: sessions of people have their name.
+    case 'session':
+      return { kind: 'operator' }
+    default:
+      return { kind: 'system' }
+  }
 }
 
 /** @returns 0, the system as a whole, where no tenant is known */

@@ -124,7 +124,6 @@ test('denials are written for the tenant of their key, and of a flood the first 
     address: '192.0.2.7',
     requestId: 'r',
   })
-  denials.record({ ...event, actor: 'operator' })
   for (let i = 0; i < 2 * DENIALS_PER_MINUTE; i++)
     denials.record({ name: 'credentials-refused', outcome: 'denied', detail: 'UNAUTHENTICATED' })
   await denials.close()
@@ -146,4 +145,25 @@ test('denials are written for the tenant of their key, and of a flood the first 
   ])
   expect(warnings).toEqual([])
   expect(await verifyAudit(db, 0)).toMatchObject({ ok: true, entries: DENIALS_PER_MINUTE - 1 })
+})
+
+test('a denial of a person or the operator names them, in the chain of the tenant where it was', async () => {
+  const { rows: people } = await database.pool.query(
+    "INSERT INTO person (issuer, subject, name) VALUES ('i', 's', 'Ada') RETURNING person_id AS id",
+  )
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('people')")
+  const denials = createDenialAudit(db, quiet)
+  const event = { name: 'access-denied', outcome: 'denied', tenant: 'people' } as const
+  for (const actor of [`person ${people[0].id}`, 'session 0123456789ab', 'provider x'])
+    denials.record({ ...event, actor })
+  await denials.close()
+  const { rows } = await database.pool.query(
+    `SELECT actor_kind, actor, actor_name FROM audit_log JOIN tenant USING (tenant_id)
+      WHERE slug = 'people' ORDER BY sequence`,
+  )
+  expect(rows).toEqual([
+    { actor_kind: 'person', actor: String(people[0].id), actor_name: 'Ada' },
+    { actor_kind: 'operator', actor: 'operator', actor_name: null },
+    { actor_kind: 'system', actor: 'system', actor_name: null },
+  ])
 })
