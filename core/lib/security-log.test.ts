@@ -71,6 +71,20 @@ test('a flood from many addresses has a bounded number of lines, and closing wri
   ])
 })
 
+test('a flood of strangers hides no kind of those who are known, and all of it reaches the audit log', () => {
+  let audited = 0
+  const log = createSecurityLog(logger as never, () => audited++)
+  for (let i = 0; i < 1_500; i++) log.record(denied({ detail: `${i}` }))
+  log.record(denied({ actor: 'key 1' }))
+  log.record(denied({ actor: 'key 1' }))
+  expect(lines).toHaveLength(1_001)
+  expect(lines.at(-1)?.fields).toEqual({ security: denied({ actor: 'key 1' }) })
+  log.record(denied({ actor: 'a name' }))
+  expect(lines).toHaveLength(1_001)
+  expect(audited).toBe(1_502)
+  log.close()
+})
+
 test('a first denial goes to the audit log, unless it has an entry of it', () => {
   const audited: SecurityEvent[] = []
   const log = createSecurityLog(logger as never, (event) => void audited.push(event))
