@@ -88,6 +88,7 @@ BEGIN
   REVOKE INSERT, UPDATE, DELETE ON migration FROM sluice_write;
   -- What was written there stays, whatever core does (core/identity/audit).
   REVOKE UPDATE, DELETE ON audit_log FROM sluice_write;
+  REVOKE DELETE ON audit_head, audit_delivery FROM sluice_write;
   -- For the days to come, which are tables too. Readers get them through their parents only.
   EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO sluice_write', current_schema());
   EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT USAGE, SELECT ON SEQUENCES TO sluice_write', current_schema());

@@ -160,8 +160,12 @@ async function verifyAll(
 function toJson({ name, verification }: ChainResult) {
   const { ok } = verification
   if (!ok) return { tenant: name, ok, sequence: verification.sequence, reason: verification.reason }
-  const { entries, first, head } = verification
-  return { tenant: name, ok, entries, first_sequence: first, head: head && headText(name, head) }
+  const { entries, first, head, warning } = verification
+  return {
+    ...{ tenant: name, ok, entries, first_sequence: first },
+    head: head && headText(name, head),
+    ...(warning !== undefined && { warning }),
+  }
 }
 
 function printResult(terminal: Terminal, { name, verification }: ChainResult): void {
@@ -170,9 +174,10 @@ function printResult(terminal: Terminal, { name, verification }: ChainResult): v
     terminal.print(`✗ ${name}: ${sequence === null ? '' : `entry ${sequence}: `}${reason}.`)
     return
   }
-  const { entries, first, head } = verification
+  const { entries, first, head, warning } = verification
   const from = first !== null && first > 1 ? `, from entry ${first} on` : ''
   terminal.print(`✓ ${name}: ${formatCount(entries)} entries as they were written${from}.`)
+  if (warning !== undefined) terminal.print(`  Warning: ${warning}.`)
   if (head) terminal.print(terminal.muted(`  --head ${headText(name, head)}`))
 }
 

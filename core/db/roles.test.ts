@@ -88,6 +88,15 @@ describe('the role that reads', () => {
     for (const [slug, rows] of seen) expect(rows).toBe(slug)
   })
 
+  test('sees no result of a verification, which may be about any tenant', async () => {
+    await database.pool.query(`
+      WITH run AS (INSERT INTO verification (tenant_id, arguments) VALUES (0, '{}') RETURNING verification_id)
+      INSERT INTO verification_part SELECT verification_id, 'p', '{}' FROM run`)
+    const sql = 'SELECT part FROM verification_part'
+    expect(await asRole('sluice_read', sql)).toEqual([])
+    expect(await asRole('sluice_write', sql)).toEqual([{ part: 'p' }])
+  })
+
   test('sees nothing where a connection was told no tenant', async () => {
     expect(await asRole('sluice_read', 'SELECT slug FROM tenant')).toEqual([])
     for (const scope of ['', '1 OR true', '-1', '99999999999'])

@@ -5,6 +5,7 @@ import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
 import { findKeyRecord, isUsable } from './key-directory.ts'
 import { rotateKey } from './rotate-key.ts'
+import { setKey } from './set-key.ts'
 import { createTenant } from './tenants.ts'
 
 let database: TestDatabase
@@ -161,4 +162,52 @@ test('the list of keys shows the events received lately with each, and never too
   await used(24, 4_000)
   await used(25, 50_000)
   expect(await listed(keyId)).toMatchObject({ eventsLastHour: 21, eventsLastDay: 4_321 })
+})
+
+const numbered = (count: number, chars: number, letter: string) =>
+  Array.from({ length: count }, (_, i) => String(i).padStart(3, '0') + letter.repeat(chars - 3))
+const entriesOf = async (keyId: string) =>
+  (
+    await database.pool.query(
+      'SELECT action, before, after FROM audit_log WHERE object = $1 ORDER BY sequence',
+      [`key ${keyId}`],
+    )
+  ).rows
+
+test('a key with lists of the greatest size can be changed and rotated, and the audit log has their hashes', async () => {
+  const allowedEvents = numbered(100, 255, '漢')
+  const allowedProperties = numbered(100, 256, '漢')
+  const origins = numbered(100, 60, 'a').map((name) => `https://x${name}.${'b'.repeat(60)}.example`)
+  const { keyId } = await make({ kind: 'pub', allowedEvents, allowedProperties, origins })
+  await setKey(db, keyId, { allowedEvents: allowedEvents.toReversed() })
+  const { keyId: newId } = await rotateKey(db, keyId, { until: inDays(1) })
+  const summary = (list: string[]) => ({
+    count: 100,
+    sha256: createHash('sha256').update(JSON.stringify(list)).digest('hex'),
+  })
+  const [, changed] = await entriesOf(keyId)
+  expect(changed).toEqual({
+    action: 'key.changed',
+    before: { allowedEvents: summary(allowedEvents) },
+    after: { allowedEvents: summary(allowedEvents.toReversed()) },
+  })
+  expect(await entriesOf(newId)).toMatchObject([
+    {
+      action: 'key.created',
+      after: {
+        origins: summary(origins),
+        allowedEvents: summary(allowedEvents.toReversed()),
+        allowedProperties: summary(allowedProperties),
+      },
+    },
+  ])
+})
+
+test('the audit log has a list of up to 4,096 bytes whole', async () => {
+  const whole = [...numbered(15, 253, 'a'), 'b'.repeat(252)]
+  const longer = [...numbered(15, 253, 'a'), 'b'.repeat(253)]
+  const { keyId } = await make({ kind: 'pub', allowedEvents: whole, allowedProperties: longer })
+  const [created] = await entriesOf(keyId)
+  expect(created.after.allowedEvents).toEqual(whole)
+  expect(created.after.allowedProperties).toMatchObject({ count: 16 })
 })

@@ -160,6 +160,14 @@ export async function tenantViewer(
   return seal({ tenantId: row.tenant_id, tenant: slug })
 }
 
+/** @returns where a request names no tenant: the tenant of a member; 0 for the operator and who is a member of none */
+export function defaultTenantIdOf(viewer: Exclude<Viewer, { kind: 'KEY' }>): number {
+  if (isOperator(viewer)) return 0
+  const { memberships } = viewer
+  const [first] = memberships.values()
+  return (memberships.get(DEFAULT_TENANT) ?? first)?.tenantId ?? 0
+}
+
 function memberViewer(
   { memberships }: PersonViewer,
   tenant: string | null | undefined,

@@ -70,3 +70,28 @@ test('a flood from many addresses has a bounded number of lines, and closing wri
     { security: expect.objectContaining({ detail: 'other kinds', count: 4_000 }) },
   ])
 })
+
+test('a flood of strangers hides no kind of those who are known, and all of it reaches the audit log', () => {
+  let audited = 0
+  const log = createSecurityLog(logger as never, () => audited++)
+  for (let i = 0; i < 1_500; i++) log.record(denied({ detail: `${i}` }))
+  log.record(denied({ actor: 'key 1' }))
+  log.record(denied({ actor: 'key 1' }))
+  expect(lines).toHaveLength(1_001)
+  expect(lines.at(-1)?.fields).toEqual({ security: denied({ actor: 'key 1' }) })
+  log.record(denied({ actor: 'a name' }))
+  expect(lines).toHaveLength(1_001)
+  expect(audited).toBe(1_502)
+  log.close()
+})
+
+test('a first denial goes to the audit log, unless it has an entry of it', () => {
+  const audited: SecurityEvent[] = []
+  const log = createSecurityLog(logger as never, (event) => void audited.push(event))
+  log.record(denied({ detail: 'a' }), { isAudited: true })
+  log.record(denied({ detail: 'b' }), { isAudited: false })
+  log.record(denied({ detail: 'c' }))
+  log.close()
+  expect(audited).toEqual([denied({ detail: 'b' }), denied({ detail: 'c' })])
+  expect(lines).toHaveLength(3)
+})

@@ -34,27 +34,39 @@ export interface SecurityEvent {
   detail?: string
 }
 
+export interface RecordOptions {
+  /** Whether the audit log has an entry of it already. */
+  isAudited?: boolean
+}
+
 /**
  * Security events as structured log lines. Denials are counted: a line for the first of a kind, then one a minute. The
  * addresses of an IPv6 /64 are one client, of which the first is logged.
  */
 export interface SecurityLog {
-  record(event: SecurityEvent): void
+  record(event: SecurityEvent, options?: RecordOptions): void
   /** Writes the counts that are still open. */
   close(): void
 }
 
 const WINDOW_MS = 60_000
-/** Kinds of denials counted at a time; beyond it they share one count. */
+/** Kinds of denials counted at a time, of known senders and of others; beyond it they share one count. */
 const KINDS_MAX = 1_000
 
-/** @param onDenied called with the first denial of a kind, once a minute */
+/** Names senders who showed who they are: a key, a person, or a session of the operator. */
+export const KNOWN_SENDER = /^(key|person|session) (.+)$/
+
+/**
+ * @param onDenied called with the first denial of a kind, once a minute, and with each denial beyond the kinds that are
+ *   counted; not with what is audited
+ */
 export function createSecurityLog(
   logger: Pick<Logger, 'info' | 'warn'>,
   onDenied: (event: SecurityEvent) => void = () => {},
 ): SecurityLog {
   /** Denials of the running minute beyond the first of their kind. */
   let repeated = new Map<string, { event: SecurityEvent; count: number }>()
+  let kinds = { known: 0, others: 0 }
   let timer: NodeJS.Timeout | undefined
 
   function flush(): void {
@@ -64,10 +76,11 @@ export function createSecurityLog(
       if (count > 0)
         logger.warn({ security: { ...event, count } }, 'security event repeated within a minute')
     repeated = new Map()
+    kinds = { known: 0, others: 0 }
   }
 
   return {
-    record(event) {
+    record(event, { isAudited = false } = {}) {
       if (event.outcome === 'allowed') {
         logger.info({ security: event }, 'security event')
         return
@@ -79,10 +92,12 @@ export function createSecurityLog(
         known.count++
         return
       }
-      if (repeated.size < KINDS_MAX) {
+      const sender = KNOWN_SENDER.test(event.actor ?? '') ? 'known' : 'others'
+      if (!isAudited) onDenied(event)
+      if (kinds[sender] < KINDS_MAX) {
+        kinds[sender]++
         repeated.set(kind, { event, count: 0 })
         logger.warn({ security: event }, 'security event')
-        onDenied(event)
         return
       }
       const rest = repeated.get('')

@@ -124,9 +124,9 @@ export const LIVE_LIMITS = {
   /** All subscriptions; those of all keys and members together leave the rest to the operator. */
   subscribersMax: 1_000,
   subscribersOfOthersMax: 950,
-  /** Of the keys of one tenant, of the sessions of one person, and of one key or session. */
+  /** Of the keys and people of one tenant, of one person, who leaves half of it to others, and of one key or session. */
   subscribersPerTenantMax: 50,
-  subscribersPerPersonMax: 50,
+  subscribersPerPersonMax: 25,
   subscribersPerCredentialMax: 20,
   recentMax: 50,
   recentFirst: 20,

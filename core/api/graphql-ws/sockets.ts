@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { CloseCode, handleProtocols } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { addressGroup } from '../../../contract/address-group.ts'
-import { isOperator, type Viewer } from '../../identity/viewer.ts'
+import { defaultTenantIdOf, isOperator, type Viewer } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
@@ -149,8 +149,8 @@ function connectionOf(
 
 function holdShare(live: Pick<LiveHub, 'hold'>, viewer: Viewer, credential: string): HeldShare {
   if (viewer.kind === 'KEY') return live.hold(viewer.own.tenantId, { credential })
-  // Sessions count by themselves, whatever tenant they show.
-  return live.hold(0, {
+  // Whatever tenant the operator shows. What others show elsewhere counts there as well.
+  return live.hold(defaultTenantIdOf(viewer), {
     credential,
     isOperator: isOperator(viewer),
     personId: viewer.kind === 'PERSON' ? viewer.personId : undefined,

@@ -92,6 +92,8 @@ export interface RequestContext extends ContextDeps {
     field: Pick<GraphQLResolveInfo, 'path'>,
   ): Promise<Result>
   report: OperationReport
+  /** Where a permission was missing first, for the security log. */
+  denial: { tenant?: string }
   /** Of the whole operation. */
   points: PointsPlan
   budget: ResponseBudget
@@ -149,6 +151,7 @@ export function createContextFactory(
       sender,
       viewer,
       report,
+      denial: {},
       points: createPointsPlan(),
       budget: createResponseBudget(),
       tenant: findTenant,

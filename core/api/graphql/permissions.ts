@@ -1,5 +1,5 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql'
-import { requirePermission } from '../../identity/require-permission.ts'
+import { mayDo, requirePermission } from '../../identity/require-permission.ts'
 import { PERMISSIONS, type Permission } from '../../identity/roles.ts'
 import { requireRecentSignIn } from '../../identity/sessions.ts'
 import type { RequestContext } from './context.ts'
@@ -63,11 +63,12 @@ async function checkField(
   { permission, recentSignIn }: Needs,
   { args: declared }: GraphQLField<unknown, RequestContext>,
   args: Record<string, unknown>,
-  { viewer, tenant }: RequestContext,
+  { viewer, tenant, denial }: RequestContext,
 ): Promise<void> {
   const ofTenant = declared.some(({ name }) => name === 'tenant')
     ? await tenant(args.tenant as string | null | undefined)
     : undefined
+  if (ofTenant && !mayDo(viewer, ofTenant, permission)) denial.tenant ??= ofTenant.tenant
   requirePermission(viewer, ofTenant, permission)
   if (recentSignIn && viewer.kind !== 'KEY') requireRecentSignIn(viewer.session)
 }

@@ -540,6 +540,43 @@ test('what is denied is recorded with its request, key and tenant, and with noth
   ])
 })
 
+test('what a person is denied is recorded with the person and the tenant where it was', async () => {
+  const { db, live, log } = fixture
+  const events: SecurityEvent[] = []
+  const securityLog = { record: (event: SecurityEvent) => void events.push(event), close() {} }
+  const graphql = createGraphQL({ db, live, log, securityLog, logger: { error() {} } })
+  const send = (headers: Record<string, string>, query: string) =>
+    graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-graphql-yoga-csrf': '1', ...headers },
+        body: JSON.stringify({ query }),
+      }),
+    )
+  const one = await fixture.person({ other: 'VIEWER' })
+  const two = await fixture.person({ default: 'OWNER', other: 'VIEWER' })
+  await send(
+    two.headers,
+    '{ a: apiKeys(tenant: "default") { id } b: apiKeys(tenant: "other") { id } }',
+  )
+  await send(two.headers, `{ ${'viewer { kind } '.repeat(300)} }`)
+  await send(one.headers, `{ ${'viewer { kind } '.repeat(300)} }`)
+  expect(events).toEqual([
+    {
+      ...{ name: 'access-denied', outcome: 'denied', detail: 'FORBIDDEN' },
+      ...{ actor: `person ${two.personId}`, tenant: 'other' },
+    },
+    {
+      ...{ name: 'limit-exceeded', outcome: 'denied', detail: 'QUERY_TOO_LARGE' },
+      actor: `person ${two.personId}`,
+    },
+    {
+      ...{ name: 'limit-exceeded', outcome: 'denied', detail: 'QUERY_TOO_LARGE' },
+      ...{ actor: `person ${one.personId}`, tenant: 'other' },
+    },
+  ])
+})
+
 describe('requests across origins', () => {
   test('a browser request without a preflight is rejected', async () => {
     const form = await fixture.graphql.fetch(

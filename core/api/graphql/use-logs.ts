@@ -64,16 +64,26 @@ export interface Denied {
   requestId?: string | undefined
   address?: string | undefined
   credential?: string | undefined
-  /** Of the key. */
+  /** Of the key, or where a person was denied. */
   tenant?: string | undefined
 }
 
-export function deniedOf({ requestId, address, credential, viewer }: Sender): Denied {
-  return {
-    requestId,
-    address,
-    credential,
-    tenant: viewer.kind === 'KEY' ? viewer.own.tenant : undefined,
+/** @param tenant where it was denied, if known */
+export function deniedOf(
+  { requestId, address, credential, viewer }: Sender,
+  tenant?: string,
+): Denied {
+  switch (viewer.kind) {
+    case 'KEY':
+      return { requestId, address, credential, tenant: viewer.own.tenant }
+    case 'PERSON': {
+      const [first, second] = viewer.memberships.keys()
+      const only = second === undefined ? first : undefined
+      const actor = `person ${viewer.personId}`
+      return { requestId, address, credential: actor, tenant: tenant ?? only }
+    }
+    case 'SESSION':
+      return { requestId, address, credential, tenant }
   }
 }
 
@@ -102,7 +112,8 @@ export function useSecurityLog(securityLog: SecurityLog): Plugin<RequestContext,
       if (!result || isAsyncIterable(result) || Array.isArray(result)) return
       // One line is enough for a request, whatever its fields.
       const codes = new Set((result.errors ?? []).map(({ extensions }) => extensions?.code))
-      for (const code of codes) recordDenial(securityLog, code, deniedOf(serverContext.sender))
+      const denied = deniedOf(serverContext.sender, serverContext.operation?.denial.tenant)
+      for (const code of codes) recordDenial(securityLog, code, denied)
     },
   }
 }

@@ -39,7 +39,8 @@ test.each<[string, number, string, (i: number) => [number, SubscribedBy]]>([
     'in this browser',
     (i) => [i, member(1, 's')],
   ],
-  ['all people', subscribersOfOthersMax, 'here', (i) => [1, member(i, `s${i}`)]],
+  ['people of a tenant', subscribersPerTenantMax, 'of this tenant', (i) => [1, member(i, `s${i}`)]],
+  ['all people', subscribersOfOthersMax, 'here', (i) => [i, member(i, `s${i}`)]],
   ['all keys', subscribersOfOthersMax, 'here', (i) => [i, key(`k${i}`)]],
   ['everybody', subscribersMax, 'here', (i) => [1, browser(`s${i}`)]],
 ])(
@@ -68,4 +69,28 @@ test('a full tenant or key leaves room for others, and keys leave room for peopl
   fill(shares, (i) => [3 + i, key(`other${i}`)])
   shares.enter(1, browser('s'))
   expect(() => shares.enter(900_000, key('new'))).toThrow('here')
+})
+
+test('people and keys of a tenant share its limit', () => {
+  const shares = createSubscriptionShares()
+  fill(shares, (i) => [1, key(`k${i}`)])
+  expect(() => shares.enter(1, member(1, 's'))).toThrow('of this tenant')
+  shares.enter(2, member(1, 's'))
+})
+
+test('what runs on the connection of a member counts against its own tenant', () => {
+  const shares = createSubscriptionShares()
+  const held = shares.hold(1, member(1, 's'))
+  const { leave } = fill(shares, (i) => [2, key(`k${i}`)])
+  expect(() => shares.enter(2, { ...member(1, 's'), held })).toThrow('of this tenant')
+  leave.pop()?.()
+  // The connection was given back, and counts for the tenant that the subscription is about.
+  const end = shares.enter(2, { ...member(1, 's'), held })
+  expect(shares.size).toBe(subscribersPerTenantMax)
+  expect(() => shares.enter(2, key('new'))).toThrow('of this tenant')
+  end()
+  shares.enter(2, key('new'))
+  const lent = shares.size
+  shares.enter(1, { ...member(1, 's'), held })
+  expect(shares.size).toBe(lent)
 })

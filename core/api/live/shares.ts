@@ -7,7 +7,7 @@ export interface SubscribedBy {
   credential?: string
   /** Whose sessions share no limit with others. */
   isOperator?: boolean
-  /** Of a session of somebody else, which counts by the person instead of the tenant. */
+  /** Of a session of somebody else, which counts by the person as well as the tenant. */
   personId?: number | undefined
   /** Of the connection that the subscription runs on, which was counted already. */
   held?: HeldShare | undefined
@@ -15,6 +15,8 @@ export interface SubscribedBy {
 
 /** The share of a connection, which its first subscription uses. */
 export interface HeldShare {
+  /** The tenant that it counts against. */
+  readonly tenantId: number
   /** @returns gives it back to the connection; undefined while another subscription uses it */
   lend(): (() => void) | undefined
   /** To be called once, when the connection closes. */
@@ -30,6 +32,8 @@ export interface SubscriptionShares {
   readonly size: number
 }
 
+type Limit = [name: string, max: number, whose: string]
+
 export function createSubscriptionShares(): SubscriptionShares {
   const counts = new Map<string, number>()
   const countOf = (name: string) => counts.get(name) ?? 0
@@ -42,20 +46,45 @@ export function createSubscriptionShares(): SubscriptionShares {
     }
   }
 
+  function count(limits: readonly Limit[]): () => void {
+    const reached = limits.find(([name, max]) => countOf(name) >= max)
+    if (reached)
+      throw new ApiError(
+        'OVERLOADED',
+        `There are ${reached[1]} live subscriptions ${reached[2]} already; end one, or try again later.`,
+      )
+    const names = limits.map(([name]) => name)
+    change(names, 1)
+    return () => change(names, -1)
+  }
+
   const shares: SubscriptionShares = {
     enter(tenantId, { credential, isOperator = false, personId, held }) {
-      const giveBack = held?.lend()
-      if (giveBack) return giveBack
-      const limits: [name: string, max: number, whose: string][] = [
-        ['all', LIVE_LIMITS.subscribersMax, 'here'],
+      const ofTenant: Limit = [
+        `tenant ${tenantId}`,
+        LIVE_LIMITS.subscribersPerTenantMax,
+        'of this tenant',
       ]
+      const giveBack = held?.lend()
+      if (giveBack) {
+        if (isOperator || held?.tenantId === tenantId) return giveBack
+        try {
+          const leave = count([ofTenant])
+          return () => {
+            leave()
+            giveBack()
+          }
+        } catch (error) {
+          giveBack()
+          throw error
+        }
+      }
+      const limits: Limit[] = [['all', LIVE_LIMITS.subscribersMax, 'here']]
       if (!isOperator) {
         limits.push(['others', LIVE_LIMITS.subscribersOfOthersMax, 'here'])
-        limits.push(
-          personId === undefined
-            ? [`tenant ${tenantId}`, LIVE_LIMITS.subscribersPerTenantMax, 'of this tenant']
-            : [`person ${personId}`, LIVE_LIMITS.subscribersPerPersonMax, 'of yours'],
-        )
+        if (personId !== undefined)
+          limits.push([`person ${personId}`, LIVE_LIMITS.subscribersPerPersonMax, 'of yours'])
+        limits.push(ofTenant)
       }
       if (credential !== undefined)
         limits.push([
@@ -63,20 +92,13 @@ export function createSubscriptionShares(): SubscriptionShares {
           LIVE_LIMITS.subscribersPerCredentialMax,
           isOperator || personId !== undefined ? 'in this browser' : 'of this API key',
         ])
-      const reached = limits.find(([name, max]) => countOf(name) >= max)
-      if (reached)
-        throw new ApiError(
-          'OVERLOADED',
-          `There are ${reached[1]} live subscriptions ${reached[2]} already; end one, or try again later.`,
-        )
-      const names = limits.map(([name]) => name)
-      change(names, 1)
-      return () => change(names, -1)
+      return count(limits)
     },
     hold(tenantId, by) {
       const leave = shares.enter(tenantId, by)
       let isLent = false
       return {
+        tenantId,
         lend() {
           if (isLent) return undefined
           isLent = true

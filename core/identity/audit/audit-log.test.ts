@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
@@ -63,6 +64,10 @@ test('the role that writes can add entries and cannot change or delete any', asy
     db.updateTable('audit_log').set({ object: 'other' }).where('tenant_id', '=', 12).execute(),
   ).rejects.toThrow('permission denied')
   await expect(db.deleteFrom('audit_log').execute()).rejects.toThrow('permission denied')
+  for (const table of ['audit_head', 'audit_delivery'])
+    await expect(sql`DELETE FROM ${sql.table(table)}`.execute(db)).rejects.toThrow(
+      'permission denied',
+    )
   expect(await chainOf(12)).toHaveLength(1)
 })
 

@@ -124,13 +124,12 @@ test('denials are written for the tenant of their key, and of a flood the first 
     address: '192.0.2.7',
     requestId: 'r',
   })
-  denials.record({ ...event, actor: 'operator' })
-  for (let i = 0; i < 2 * DENIALS_PER_MINUTE; i++)
+  for (let i = 0; i < 2 * DENIALS_PER_MINUTE.anonymous; i++)
     denials.record({ name: 'credentials-refused', outcome: 'denied', detail: 'UNAUTHENTICATED' })
   await denials.close()
   const { rows } = await database.pool.query(
     `SELECT slug, actor_kind, actor, object, after, address, request_id, count(*)::int FROM audit_log
-       LEFT JOIN tenant USING (tenant_id) WHERE action = 'access.denied' GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY slug`,
+       LEFT JOIN tenant USING (tenant_id) WHERE action = 'access.denied' GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY slug, object`,
   )
   expect(rows).toEqual([
     {
@@ -141,9 +140,74 @@ test('denials are written for the tenant of their key, and of a flood the first 
     {
       ...{ slug: null, actor_kind: 'system', actor: 'system', object: 'request UNAUTHENTICATED' },
       ...{ after: { name: 'credentials-refused' }, address: null, request_id: null },
-      count: DENIALS_PER_MINUTE - 1,
+      count: DENIALS_PER_MINUTE.anonymous,
+    },
+    {
+      ...{ slug: null, actor_kind: 'system', actor: 'system', address: null, request_id: null },
+      ...{ object: 'requests without an entry of their own', count: 1 },
+      after: { anonymous: DENIALS_PER_MINUTE.anonymous, authenticated: 0 },
     },
   ])
   expect(warnings).toEqual([])
-  expect(await verifyAudit(db, 0)).toMatchObject({ ok: true, entries: DENIALS_PER_MINUTE - 1 })
+  expect(await verifyAudit(db, 0)).toMatchObject({
+    ok: true,
+    entries: DENIALS_PER_MINUTE.anonymous + 1,
+  })
+})
+
+test('a denial of a person or the operator names them, in the chain of the tenant where it was', async () => {
+  const { rows: people } = await database.pool.query(
+    "INSERT INTO person (issuer, subject, name) VALUES ('i', 's', 'Ada') RETURNING person_id AS id",
+  )
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('people')")
+  const denials = createDenialAudit(db, quiet)
+  const event = { name: 'access-denied', outcome: 'denied', tenant: 'people' } as const
+  for (const actor of [`person ${people[0].id}`, 'session 0123456789ab', 'provider x'])
+    denials.record({ ...event, actor })
+  await denials.close()
+  const { rows } = await database.pool.query(
+    `SELECT actor_kind, actor, actor_name FROM audit_log JOIN tenant USING (tenant_id)
+      WHERE slug = 'people' ORDER BY sequence`,
+  )
+  expect(rows).toEqual([
+    { actor_kind: 'person', actor: String(people[0].id), actor_name: 'Ada' },
+    { actor_kind: 'operator', actor: 'operator', actor_name: null },
+    { actor_kind: 'system', actor: 'system', actor_name: null },
+  ])
+})
+
+test('a flood of strangers or of one key keeps out no entry of another key, and is counted once a minute', async () => {
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('flood')")
+  const denials = createDenialAudit(db, quiet, { summaryMs: 200 })
+  const event = { name: 'access-denied', outcome: 'denied', tenant: 'flood' } as const
+  const { anonymous, each } = DENIALS_PER_MINUTE
+  for (let i = 0; i < 500; i++) denials.record({ ...event, address: `192.0.2.${i % 250}` })
+  for (let i = 0; i < each + 7; i++) denials.record({ ...event, actor: 'key a' })
+  denials.record({ ...event, actor: 'key b' })
+  denials.record({ ...event, actor: 'person 4711' })
+  const entries = async () =>
+    (
+      await database.pool.query(
+        `SELECT actor, count(*)::int FROM audit_log JOIN tenant USING (tenant_id)
+          WHERE slug = 'flood' GROUP BY 1 ORDER BY 1`,
+      )
+    ).rows
+  const expected = [
+    { actor: '4711', count: 1 },
+    { actor: 'a', count: each },
+    { actor: 'b', count: 1 },
+    { actor: 'system', count: anonymous },
+  ]
+  await expect.poll(entries, { timeout: 5_000 }).toEqual(expected)
+  const summaries = async () =>
+    (
+      await database.pool.query(
+        `SELECT after FROM audit_log WHERE tenant_id = 0 AND object LIKE 'requests without%'
+            AND (after->>'authenticated')::int > 0`,
+      )
+    ).rows
+  const summary = { after: { anonymous: 500 - anonymous, authenticated: 7 } }
+  await expect.poll(summaries, { timeout: 5_000 }).toEqual([summary])
+  await denials.close()
+  expect(await summaries()).toEqual([summary])
 })

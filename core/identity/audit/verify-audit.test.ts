@@ -253,3 +253,18 @@ test('nothing expires before 30 days, and the newest entry never', async () => {
   await expireAudit(db, 30)
   expect(await verifyAudit(db, 3)).toMatchObject({ ok: true, entries: 2, first: 3 })
 })
+
+test.each([
+  [0, undefined],
+  [1, 'entry 4 is marked as sent to the webhook and does not exist'],
+])('a delivery %i beyond the newest entry is warned of', async (beyond, warning) => {
+  const tenantId = 7_000 + beyond
+  await fill(tenantId, 3)
+  await database.pool.query('INSERT INTO audit_delivery (tenant_id, sequence) VALUES ($1, $2)', [
+    tenantId,
+    3 + beyond,
+  ])
+  const found = await verifyAudit(db, tenantId)
+  expect(found).toMatchObject({ ok: true, entries: 3 })
+  expect((found as { warning?: string }).warning).toBe(warning)
+})

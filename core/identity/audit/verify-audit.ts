@@ -17,6 +17,8 @@ export type Verification =
       /** Of the oldest entry that is kept; null while there is none. */
       first: number | null
       head: AuditPosition | null
+      /** What is suspicious, although every entry is as it was written. */
+      warning?: string
     }
   | {
       ok: false
@@ -53,7 +55,9 @@ export async function verifyAudit(
       if (rows.length < PAGE) break
       after = (rows.at(-1) as StoredEntry).sequence
     }
-    return chain.end(await readHead(tx, tenantId))
+    const verification = chain.end(await readHead(tx, tenantId))
+    const warning = verification.ok && (await findWarning(tx, tenantId, verification.head))
+    return warning ? { ...verification, warning } : verification
   }
   if (db.isTransaction) return verify(db)
   return db.transaction().setIsolationLevel('repeatable read').execute(verify)
@@ -99,6 +103,20 @@ async function readHead(tx: Database, tenantId: number): Promise<AuditPosition |
     tx,
   )
   return rows[0]
+}
+
+/** No more can have been delivered than there is: what is added next would never be sent. */
+async function findWarning(
+  tx: Database,
+  tenantId: number,
+  head: AuditPosition | null,
+): Promise<string | undefined> {
+  const { rows } = await sql<{ sequence: number }>`
+    SELECT sequence FROM audit_delivery WHERE tenant_id = ${tenantId}`.execute(tx)
+  const delivered = rows[0]?.sequence ?? 0
+  return delivered > (head?.sequence ?? 0)
+    ? `entry ${delivered} is marked as sent to the webhook and does not exist`
+    : undefined
 }
 
 type Broken = Extract<Verification, { ok: false }>

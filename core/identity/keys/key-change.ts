@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
@@ -36,17 +37,28 @@ export async function lockKey(
   return row
 }
 
+/** Of a list as JSON: with two more of this size, a state stays below what an entry of the audit log may have. */
+const LIST_BYTES_MAX = 4_096
+
+/** Whole, or where that could exceed an entry, the number of items and the SHA-256 of the JSON array. */
+function auditedList(list: string[] | null) {
+  if (list === null) return null
+  const json = JSON.stringify(list)
+  if (Buffer.byteLength(json) <= LIST_BYTES_MAX) return list
+  return { count: list.length, sha256: createHash('sha256').update(json).digest('hex') }
+}
+
 /** The settings of a key for the audit log: all that a key is, but its hash. */
 export function auditedKey(row: Omit<KeyRow, 'expired'>) {
   return {
     name: row.name,
     displayPrefix: row.display_prefix,
     scopes: row.scopes,
-    origins: row.origins,
+    origins: auditedList(row.origins),
     eventsPerMinute: row.events_per_minute,
     mayImportHistory: row.may_import_history,
-    allowedEvents: row.allowed_events,
-    allowedProperties: row.allowed_properties,
+    allowedEvents: auditedList(row.allowed_events),
+    allowedProperties: auditedList(row.allowed_properties),
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
     replacedBy: row.replaced_by,

@@ -16,7 +16,7 @@ import {
 import { createTokenBuckets } from '../../../lib/token-buckets.ts'
 import { clientOf } from '../client.ts'
 import { cookieOptions, deviceOf } from './browser.ts'
-import { eventOf, type SignInDeps } from './guard.ts'
+import { eventOf, markDenialAudited, type SignInDeps } from './guard.ts'
 
 export interface BegunSession {
   person: Person
@@ -116,6 +116,7 @@ export function createDenialRecorder(deps: SignInDeps) {
           { tenantId: 0, action: 'sign-in.refused', object: `sign-in ${method}`, after },
         ),
       )
+    markDenialAudited(c)
   }
 }
 

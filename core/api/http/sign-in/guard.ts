@@ -64,8 +64,22 @@ export function denied(
   headers: Record<string, string> = {},
   detail?: string,
 ): Response {
-  deps.securityLog?.record({ ...eventOf(c, deps), name, outcome: 'denied', detail: code })
+  // Who was refused is nobody yet.
+  const { actor: _, ...event } = eventOf(c, deps)
+  deps.securityLog?.record(
+    { ...event, name, outcome: 'denied', detail: code },
+    { isAudited: isDenialAudited(c) },
+  )
   return sendProblem(c, code, headers, detail)
+}
+
+/** The request has an entry in the audit log that says what was refused. */
+export function markDenialAudited(c: Context): void {
+  c.set('isDenialAudited', true)
+}
+
+export function isDenialAudited(c: Context): boolean {
+  return c.get('isDenialAudited') === true
 }
 
 export function eventOf(

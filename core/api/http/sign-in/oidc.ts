@@ -18,7 +18,7 @@ import { failedPage, notMemberPage } from '../pages/sign-in-failed.ts'
 import { allowOnly, type ProblemCode, sendProblem } from '../problem.ts'
 import { auditedRequest, type DenialRecorder, startSession } from './begin-session.ts'
 import { beginPreLogin, endPreLogin, originOf } from './browser.ts'
-import { eventOf, limitBody, type SignInDeps, type SignInGuard } from './guard.ts'
+import { eventOf, isDenialAudited, limitBody, type SignInDeps, type SignInGuard } from './guard.ts'
 
 export interface OidcDeps extends SignInDeps {
   guard: SignInGuard
@@ -75,14 +75,17 @@ export function oidcSignIn(deps: OidcDeps): Hono {
     const result = await finishSignIn(c, deps, provider, pre)
     if (result.kind === 'ok') return c.redirect(result.returnTo, 303)
     const { code, page } = result
-    deps.securityLog?.record({
-      ...eventOf(c, deps, `provider ${provider.settings.id}`),
-      ...{ name: 'credentials-refused', outcome: 'denied', detail: code },
-    })
     await deps.recordDenial(c, {
       ...{ method: 'oidc', code, provider: provider.settings.id },
       ...result.who,
     })
+    deps.securityLog?.record(
+      {
+        ...eventOf(c, deps, `provider ${provider.settings.id}`),
+        ...{ name: 'credentials-refused', outcome: 'denied', detail: code },
+      },
+      { isAudited: isDenialAudited(c) },
+    )
     return c.html(page, statusOf(code))
   })
   app.all('/login/oidc/:id/callback', allowOnly('GET, HEAD'))
