@@ -247,6 +247,48 @@ describe('hours and days of rollups', () => {
     expect(await readTotal()).toBe(before)
   })
 
+  test('count late events also where the clock was set back, by an hour and by less than to what was checked', async () => {
+    const query = { ...WHOLE, name: '*', interval: 'TOTAL' } as const
+    const readTotal = async () => (await numbersOf(query))[0]?.value as number
+    const readLong = async () =>
+      (
+        await rows(
+          'SELECT sum(count)::int AS n FROM rollup_long WHERE metric_id = 0 AND series_id = 0 AND minutes = 60',
+        )
+      )[0].n
+    const withGrace = () => createSketchDerivation({ pool: database.pool }).run()
+    for (const [checked, pending] of [
+      ['1 hour', '70 minutes'],
+      ['-1 second', '11 minutes'],
+    ]) {
+      const [before, beforeLong] = [await readTotal(), await readLong()]
+      const aheadBy = (add: string) => `clock_timestamp() + interval '${add}'`
+      await rows(
+        `UPDATE rollup_15m SET count = count + 1, revised_at = clock_timestamp() - interval '2 seconds'
+          WHERE (series_id, bucket) = (SELECT series_id, bucket FROM rollup_15m ORDER BY bucket LIMIT 1 OFFSET 900)`,
+      )
+      await rows(
+        `UPDATE rollup_long_revision SET checked_to = ${aheadBy(checked as string)}, pending_at = ${aheadBy(pending as string)}`,
+      )
+      expect(await readTotal()).toBe(before + 1)
+      await withGrace()
+      expect(await readLong()).toBe(beforeLong + 1)
+      expect(await readTotal()).toBe(before + 1)
+      await derive()
+      await derive()
+      const [{ ahead }] = await rows(
+        'SELECT checked_to > clock_timestamp() AS ahead FROM rollup_long_revision',
+      )
+      expect(ahead).toBe(false)
+      await rows(
+        `UPDATE rollup_15m SET count = count - 1, revised_at = clock_timestamp()
+          WHERE (series_id, bucket) = (SELECT series_id, bucket FROM rollup_15m ORDER BY bucket LIMIT 1 OFFSET 900)`,
+      )
+      await derive()
+      await derive()
+    }
+  })
+
   test('of a metric follow its names once its history is counted', async () => {
     await declare({ name: 'later', dimensions: ['country'] })
     await vi.waitUntil(() => isBackfilled(database.pool), { timeout: 30_000 })
