@@ -347,4 +347,34 @@ describe('hours and days of rollups', () => {
     stored = 0
     for (const [i, query] of queries.entries()) expect(await numbersOf(query)).toEqual(before[i])
   })
+
+  test.each([
+    ['an event that moved to another name', 'count = count + 3 - 2 * n'],
+    ['a sum alone', 'sum = sum + 1000 * (2 - n)'],
+    ['a number of values alone', 'value_count = value_count + 2 - n'],
+    ['a number of late events alone', 'late_count = late_count + 2 - n'],
+  ])('follow %s', async (_, set) => {
+    const of = `r.bucket = (SELECT bucket FROM rollup_15m GROUP BY bucket HAVING count(*) = 2 AND min(count) > 1 ORDER BY 1 LIMIT 1)`
+    const [{ at }] = await rows("SELECT clock_timestamp() + interval '1 minute' AS at")
+    await rows(`UPDATE rollup_15m r SET revised_at = '${at.toISOString()}' WHERE ${of}`)
+    await derive()
+    expect((await derive()).longDerived).toBe(0)
+    // As by a batch that began before another one: the latest mark of the hour stays.
+    await rows(
+      `UPDATE rollup_15m r SET ${set} FROM (SELECT series_id, row_number() OVER (ORDER BY metric) AS n FROM series) w
+        WHERE r.series_id = w.series_id AND ${of}`,
+    )
+    expect((await derive()).longDerived).toBeGreaterThan(0)
+    await expectAsAnew()
+  })
+
+  test('of a day that was revised in each hour are written once', async () => {
+    const day = new Date(Math.floor(NOW / DAY_MS - 4) * DAY_MS).toISOString()
+    const ofDay = `bucket >= '${day}' AND bucket < '${day}'::timestamptz + interval '1 day'`
+    await rows(`UPDATE rollup_15m SET sum = sum + 1, revised_at = clock_timestamp() WHERE ${ofDay}`)
+    const [{ count }] = await rows(`SELECT count(*)::int FROM rollup_long WHERE ${ofDay}`)
+    expect((await derive()).longDerived).toBe(count)
+    expect((await derive()).longDerived).toBe(0)
+    await expectAsAnew()
+  })
 })
