@@ -2,10 +2,21 @@
 -- derive them beside the sketches; batches write nothing of it.
 --
 -- Reads rollup_15m once, for an index of the rows that were revised: about ten seconds for 50 million rows, during which
--- workers wait.
+-- workers, queries and dashboards wait.
 
 -- Workers that still run lock this table first in every batch: they wait here, and never in a ring with us.
 LOCK TABLE log_position IN SHARE MODE;
+-- And not for long while a dump or a long query reads the tables: then this is tried again. Shorter than deadlock_timeout,
+-- so that a reader in a ring with us goes on.
+SET LOCAL lock_timeout = '500ms';
+-- Everything that is changed below, before anything is changed. Of partitions only those of the index: policies belong to the parents.
+DO $$
+BEGIN
+  EXECUTE (SELECT 'LOCK TABLE ' || string_agg(CASE c.relname WHEN 'rollup_15m' THEN '' ELSE 'ONLY ' END || quote_ident(c.relname), ', ' ORDER BY c.relname) || ' IN ACCESS EXCLUSIVE MODE'
+             FROM pg_class c
+            WHERE c.relnamespace = current_schema()::regnamespace
+              AND (c.relname IN ('rollup_15m', 'tenant') OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')));
+END $$;
 
 CREATE TABLE rollup_long (
   tenant_id     int NOT NULL,

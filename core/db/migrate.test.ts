@@ -134,6 +134,42 @@ test('workers go on writing while migration 19 waits for a dump to end', async (
   }
 })
 
+test('a reader goes from table to table, and workers write, while migration 27 waits for the reader to end', async () => {
+  await database.pool.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  await migrate(database.url, undefined, migrationsBefore('000027'))
+  const reader = await database.pool.connect()
+  const worker = await database.pool.connect()
+  try {
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM event LIMIT 1')
+    const updated = migrate(database.url)
+    updated.catch(() => {})
+    const waits =
+      "SELECT FROM pg_locks JOIN pg_class ON oid = relation WHERE NOT granted AND relname = 'event'"
+    await expect
+      .poll(async () => (await database.pool.query(waits)).rowCount, { interval: 20 })
+      .toBe(1)
+    await reader.query("SET LOCAL lock_timeout = '900ms'; SELECT FROM rollup_15m LIMIT 1")
+    await worker.query(
+      "BEGIN; SET LOCAL lock_timeout = '2s'; LOCK TABLE log_position IN ROW EXCLUSIVE MODE; COMMIT",
+    )
+    await reader.query('COMMIT')
+    expect((await updated).map(({ number }) => number)).toContain(27)
+  } finally {
+    reader.release(true)
+    worker.release(true)
+  }
+})
+
+test('a migration is tried again after a deadlock', async () => {
+  write('000001_one.sql', 'CREATE SEQUENCE attempt;')
+  write(
+    '000002_two.sql',
+    `DO $$ BEGIN IF nextval('attempt') = 1 THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF; END $$;`,
+  )
+  await migrate(database.url, undefined, folder)
+  expect(await numbers()).toEqual([1, 2])
+})
+
 describe('migration 9, on a database of schema 8 that holds data', () => {
   /** Names of schema 8 and what migration 9 makes of them. */
   const TABLES: Record<string, string> = { rollup_quarter: 'rollup_15m', log_gap: 'offset_gap' }

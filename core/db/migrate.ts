@@ -104,6 +104,9 @@ function checkHistory(applied: readonly Migration[], files: readonly MigrationFi
 const TABLE_LOCK_WAIT = '5s'
 const TABLE_LOCK_ATTEMPTS = 120
 const LOCK_NOT_AVAILABLE = '55P03'
+/** With a reader that holds one table and waits for another. */
+const DEADLOCK_DETECTED = '40P01'
+const PASSING: readonly unknown[] = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED]
 
 async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<void> {
   for (let attempt = 1; ; attempt++)
@@ -111,7 +114,7 @@ async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<v
       return await applyOnce(client, migration)
     } catch (error) {
       const { code } = (error as Error).cause as { code?: unknown }
-      if (code !== LOCK_NOT_AVAILABLE || attempt === TABLE_LOCK_ATTEMPTS) throw error
+      if (!PASSING.includes(code) || attempt === TABLE_LOCK_ATTEMPTS) throw error
       await sleep(TABLE_LOCK_RETRY_MS)
     }
 }

@@ -8,3 +8,10 @@ export const NAMES_METRIC = 0
 
 /** All series of a metric, or all names, together. */
 export const TOTAL_SERIES = 0
+
+/**
+ * SQL, of a row of `rollup_long_revision` or `sketch_revision`: Postgres' clock was set back since it was written, so
+ * what is revised now may have marks below `checked_to`.
+ */
+export const CLOCK_WAS_SET_BACK =
+  'coalesce(greatest(checked_to, pending_at) > clock_timestamp(), false)'

@@ -1,6 +1,11 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { LONG_MINUTES, NAMES_METRIC, TOTAL_SERIES } from '../../db/tables/long-rollups.ts'
+import {
+  CLOCK_WAS_SET_BACK,
+  LONG_MINUTES,
+  NAMES_METRIC,
+  TOTAL_SERIES,
+} from '../../db/tables/long-rollups.ts'
 import type { SKETCH_MINUTES, SketchMinutes } from '../../db/tables/sketches.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, fromMicros, type Instant, toMicros } from '../instant.ts'
@@ -108,7 +113,7 @@ interface Progress {
 
 /**
  * Rows that were revised earlier than `checked_to` are in the longer ones (core/worker/long-rollups); of later ones it is
- * not known.
+ * not known, and of none while `checked_to` is ahead of a clock that was set back.
  */
 async function readProgress(
   db: Database,
@@ -136,18 +141,20 @@ async function readProgress(
     whole_hours: boolean
     starts: number[]
     revised: number[]
+    set_back: boolean
   }>`
     SELECT ${ms(sql`p.derived_through`)} AS through_ms, ${wholeHours} AS whole_hours, ${starts} AS starts,
            ARRAY(SELECT DISTINCT ${ms(sql`date_bin('1 hour', r.bucket, 'epoch')`)} FROM rollup_15m r
                   WHERE r.tenant_id = ${viewer.tenantId} AND r.revised_at IS NOT NULL AND r.revised_at >= v.checked_to
                     AND r.bucket >= ${time(range.start)} AND r.bucket < ${time(range.end)}
-                  ORDER BY 1 LIMIT ${sql.lit(REVISED_HOURS_MAX + 1)}) AS revised
+                  ORDER BY 1 LIMIT ${sql.lit(REVISED_HOURS_MAX + 1)}) AS revised,
+           ${sql.raw(CLOCK_WAS_SET_BACK)} AS set_back
       FROM rollup_long_progress p CROSS JOIN rollup_long_revision v
      WHERE p.tenant_id = ${viewer.tenantId} AND p.metric_id = ${metricId}`.execute(db)
   const found = rows[0]
-  const isTooRevised = (found?.revised.length ?? 0) > REVISED_HOURS_MAX
+  const isUnusable = found?.set_back || (found?.revised.length ?? 0) > REVISED_HOURS_MAX
   return {
-    throughMs: isTooRevised ? undefined : (found?.through_ms ?? undefined),
+    throughMs: isUnusable ? undefined : (found?.through_ms ?? undefined),
     hasWholeHours: found?.whole_hours ?? false,
     starts: found?.starts ?? [],
     revisedHours: found?.revised ?? [],

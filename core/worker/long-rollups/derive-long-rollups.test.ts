@@ -247,6 +247,48 @@ describe('hours and days of rollups', () => {
     expect(await readTotal()).toBe(before)
   })
 
+  test('count late events also where the clock was set back, by an hour and by less than to what was checked', async () => {
+    const query = { ...WHOLE, name: '*', interval: 'TOTAL' } as const
+    const readTotal = async () => (await numbersOf(query))[0]?.value as number
+    const readLong = async () =>
+      (
+        await rows(
+          'SELECT sum(count)::int AS n FROM rollup_long WHERE metric_id = 0 AND series_id = 0 AND minutes = 60',
+        )
+      )[0].n
+    const withGrace = () => createSketchDerivation({ pool: database.pool }).run()
+    for (const [checked, pending] of [
+      ['1 hour', '70 minutes'],
+      ['-1 second', '11 minutes'],
+    ]) {
+      const [before, beforeLong] = [await readTotal(), await readLong()]
+      const aheadBy = (add: string) => `clock_timestamp() + interval '${add}'`
+      await rows(
+        `UPDATE rollup_15m SET count = count + 1, revised_at = clock_timestamp() - interval '2 seconds'
+          WHERE (series_id, bucket) = (SELECT series_id, bucket FROM rollup_15m ORDER BY bucket LIMIT 1 OFFSET 900)`,
+      )
+      await rows(
+        `UPDATE rollup_long_revision SET checked_to = ${aheadBy(checked as string)}, pending_at = ${aheadBy(pending as string)}`,
+      )
+      expect(await readTotal()).toBe(before + 1)
+      await withGrace()
+      expect(await readLong()).toBe(beforeLong + 1)
+      expect(await readTotal()).toBe(before + 1)
+      await derive()
+      await derive()
+      const [{ ahead }] = await rows(
+        'SELECT checked_to > clock_timestamp() AS ahead FROM rollup_long_revision',
+      )
+      expect(ahead).toBe(false)
+      await rows(
+        `UPDATE rollup_15m SET count = count - 1, revised_at = clock_timestamp()
+          WHERE (series_id, bucket) = (SELECT series_id, bucket FROM rollup_15m ORDER BY bucket LIMIT 1 OFFSET 900)`,
+      )
+      await derive()
+      await derive()
+    }
+  })
+
   test('of a metric follow its names once its history is counted', async () => {
     await declare({ name: 'later', dimensions: ['country'] })
     await vi.waitUntil(() => isBackfilled(database.pool), { timeout: 30_000 })
@@ -304,5 +346,35 @@ describe('hours and days of rollups', () => {
     await rows('TRUNCATE event')
     stored = 0
     for (const [i, query] of queries.entries()) expect(await numbersOf(query)).toEqual(before[i])
+  })
+
+  test.each([
+    ['an event that moved to another name', 'count = count + 3 - 2 * n'],
+    ['a sum alone', 'sum = sum + 1000 * (2 - n)'],
+    ['a number of values alone', 'value_count = value_count + 2 - n'],
+    ['a number of late events alone', 'late_count = late_count + 2 - n'],
+  ])('follow %s', async (_, set) => {
+    const of = `r.bucket = (SELECT bucket FROM rollup_15m GROUP BY bucket HAVING count(*) = 2 AND min(count) > 1 ORDER BY 1 LIMIT 1)`
+    const [{ at }] = await rows("SELECT clock_timestamp() + interval '1 minute' AS at")
+    await rows(`UPDATE rollup_15m r SET revised_at = '${at.toISOString()}' WHERE ${of}`)
+    await derive()
+    expect((await derive()).longDerived).toBe(0)
+    // As by a batch that began before another one: the latest mark of the hour stays.
+    await rows(
+      `UPDATE rollup_15m r SET ${set} FROM (SELECT series_id, row_number() OVER (ORDER BY metric) AS n FROM series) w
+        WHERE r.series_id = w.series_id AND ${of}`,
+    )
+    expect((await derive()).longDerived).toBeGreaterThan(0)
+    await expectAsAnew()
+  })
+
+  test('of a day that was revised in each hour are written once', async () => {
+    const day = new Date(Math.floor(NOW / DAY_MS - 4) * DAY_MS).toISOString()
+    const ofDay = `bucket >= '${day}' AND bucket < '${day}'::timestamptz + interval '1 day'`
+    await rows(`UPDATE rollup_15m SET sum = sum + 1, revised_at = clock_timestamp() WHERE ${ofDay}`)
+    const [{ count }] = await rows(`SELECT count(*)::int FROM rollup_long WHERE ${ofDay}`)
+    expect((await derive()).longDerived).toBe(count)
+    expect((await derive()).longDerived).toBe(0)
+    await expectAsAnew()
   })
 })

@@ -1,11 +1,11 @@
 import type pg from 'pg'
 import { DAY_MS } from '../../db/partitions.ts'
-import { LONG_MINUTES, NAMES_METRIC, TOTAL_SERIES } from '../../db/tables/long-rollups.ts'
+import { LONG_MINUTES, NAMES_METRIC } from '../../db/tables/long-rollups.ts'
 import { watermarkSql } from '../../db/watermark.ts'
 import type { FailingTenants } from '../sketches/failing-tenants.ts'
 import { advanceRevision, proposeRevision } from '../sketches/revised-buckets.ts'
 import { timeSql } from '../sketches/sketch-rows.ts'
-import { deriveDay, seriesSql, tableOf } from './derive-day.ts'
+import { deriveDay, type LongRange, seriesSql, tableOf } from './derive-day.ts'
 
 export interface LongRollupDeps {
   failing: FailingTenants
@@ -38,7 +38,7 @@ export async function deriveLongRollups(
   const { failing, isOver } = deps
   let derived = 0
   let isComplete = failing.waiting().length === 0
-  async function derive(range: Parameters<typeof deriveDay>[1]): Promise<boolean> {
+  async function derive(range: LongRange): Promise<boolean> {
     const rows = await failing.attempt(range.tenantId, () => deriveDay(client, range))
     derived += rows ?? 0
     if (rows === undefined) isComplete = false
@@ -46,16 +46,10 @@ export async function deriveLongRollups(
   }
 
   const ended = await proposeRevision(client, deps.graceMs, REVISION)
-  const { hours, isCut } = await findRevisedHours(client, failing.waiting())
-  for (const { tenantId, hourMs, metricIds } of hours) {
+  const { ranges, isCut } = await findRevised(client, failing.waiting())
+  for (const range of ranges) {
     if (isOver()) return { derived, isComplete: false }
-    await derive({
-      tenantId,
-      metricIds,
-      fromMs: hourMs,
-      beforeMs: hourMs + HOUR_MS,
-      isRevision: true,
-    })
+    await derive(range)
   }
   if (ended !== undefined && !isCut && isComplete) await advanceRevision(client, ended, REVISION)
   for (const ofWhat of [NAMES_TARGETS, METRIC_TARGETS])
@@ -73,17 +67,34 @@ export async function deriveLongRollups(
   return { derived, isComplete: isComplete && !isCut }
 }
 
-interface RevisedHour {
-  tenantId: number
-  hourMs: number
-  metricIds: number[]
-}
+/** Of the order in which doubles were added. */
+const ROUNDING = 1e-12
 
-/** Hours whose names count other events now than when they were derived. */
-async function findRevisedHours(
+/** What hours of names have, and what their 15-minute rows add up to now, of each series. */
+const DIFFERS = `
+  SELECT FROM (
+    SELECT s.series_id, sum(r.count) AS count, sum(r.value_count) AS value_count, sum(r.sum) AS sum,
+           sum(r.late_count) AS late_count, max(r.revised_at) AS revised_at
+      FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+     WHERE s.tenant_id = h.tenant_id AND r.bucket >= h.hour AND r.bucket < h.hour + interval '1 hour'
+     GROUP BY s.series_id) now
+  FULL JOIN (
+    SELECT l.* FROM series s
+      JOIN rollup_long l ON l.tenant_id = s.tenant_id AND l.metric_id = ${NAMES_METRIC} AND l.series_id = s.series_id
+                        AND l.minutes = ${LONG_MINUTES[0]} AND l.bucket = h.hour
+     WHERE s.tenant_id = h.tenant_id) l USING (series_id)
+  WHERE (now.count, now.value_count, now.late_count, now.revised_at)
+        IS DISTINCT FROM (l.count::numeric, l.value_count::numeric, l.late_count::numeric, l.revised_at)
+     OR abs(now.sum - l.sum) > ${ROUNDING} * (abs(now.sum) + abs(l.sum))`
+
+/**
+ * Hours that were revised and whose names count other events now than when they were derived. Those of one day are one
+ * range, with the hours between them: its longer buckets are derived once.
+ */
+async function findRevised(
   client: pg.ClientBase,
   except: readonly number[],
-): Promise<{ hours: RevisedHour[]; isCut: boolean }> {
+): Promise<{ ranges: LongRange[]; isCut: boolean }> {
   const { rows } = await client.query<{ tenant_id: number; ms: number; metric_ids: number[] }>(
     `SELECT h.tenant_id, (extract(epoch FROM h.hour) * 1000)::float8 AS ms,
             ARRAY(SELECT m.metric_id::float8 FROM rollup_long_progress m
@@ -93,21 +104,26 @@ async function findRevisedHours(
                JOIN rollup_long_progress p ON p.tenant_id = r.tenant_id AND p.metric_id = ${NAMES_METRIC}
                                           AND r.bucket < p.derived_through
               WHERE r.revised_at >= (SELECT checked_to FROM ${REVISION}) AND r.tenant_id <> ALL ($1)) h
-       LEFT JOIN rollup_long l ON l.tenant_id = h.tenant_id AND l.metric_id = ${NAMES_METRIC} AND l.series_id = ${TOTAL_SERIES}
-                              AND l.minutes = ${LONG_MINUTES[0]} AND l.bucket = h.hour
-      WHERE l.count IS DISTINCT FROM (
-              SELECT sum(r.count) FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-               WHERE s.tenant_id = h.tenant_id AND r.bucket >= h.hour AND r.bucket < h.hour + interval '1 hour')
+      WHERE EXISTS (${DIFFERS})
       ORDER BY 1, 2 LIMIT ${HOURS_MAX + 1}`,
     [except],
   )
-  const hours = rows.slice(0, HOURS_MAX).map((row) => ({
-    tenantId: row.tenant_id,
-    hourMs: row.ms,
-    metricIds: row.metric_ids,
-  }))
-  return { hours, isCut: rows.length > HOURS_MAX }
+  const ranges: LongRange[] = []
+  for (const { tenant_id: tenantId, ms: fromMs, metric_ids: metricIds } of rows.slice(
+    0,
+    HOURS_MAX,
+  )) {
+    const last = ranges.at(-1)
+    const beforeMs = fromMs + HOUR_MS
+    if (last?.tenantId === tenantId && dayOf(last.fromMs) === dayOf(fromMs))
+      last.beforeMs = beforeMs
+    // Of the first hour, which all metrics have that have a later one.
+    else ranges.push({ tenantId, metricIds, fromMs, beforeMs, isRevision: true })
+  }
+  return { ranges, isCut: rows.length > HOURS_MAX }
 }
+
+const dayOf = (ms: number) => Math.floor(ms / DAY_MS)
 
 interface Target {
   tenantId: number

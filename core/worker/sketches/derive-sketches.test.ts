@@ -101,6 +101,24 @@ describe('sketches', () => {
     expect(await tableContents()).toEqual(atOnce)
   })
 
+  test('have half of the time of a run, though hours and days of rollups have more to do than that', async () => {
+    await sql(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.6); RETURN NEW; END';
+               CREATE TRIGGER slow BEFORE INSERT ON rollup_long_progress FOR EACH ROW EXECUTE FUNCTION slow()`)
+    try {
+      // Days of rollups: three, each of them longer than half of this.
+      const run = await derivation().run({ msMax: 1_000 })
+      expect(run).toMatchObject({ isComplete: false })
+      expect(run.longDerived).toBeGreaterThan(0)
+      expect(run.derived).toBeGreaterThan(0)
+      const [{ days }] = await sql(
+        'SELECT count(*)::int AS days FROM rollup_long WHERE minutes = 1440 AND series_id = 0',
+      )
+      expect(days).toBe(1)
+    } finally {
+      await sql('DROP FUNCTION slow CASCADE')
+    }
+  })
+
   test('are derived again after a late event, which a cached result learns of', async () => {
     await derivation().run()
     expect(await totalOf()).toEqual({ value: 150, late: 0, source: 'sketch' })

@@ -141,15 +141,19 @@ export function createSketchDerivation({
   }
 
   async function runOnce(options: DerivationOptions): Promise<DerivationResult> {
-    const deadline = performance.now() + (options.msMax ?? RUN_MS_MAX)
-    const isOver = () => performance.now() > deadline || options.signal?.aborted === true
+    const msMax = options.msMax ?? RUN_MS_MAX
+    const endsIn = (ms: number) => {
+      const deadline = performance.now() + ms
+      return () => performance.now() > deadline || options.signal?.aborted === true
+    }
     const result = await withLock(pool, async (client) => {
       // Rollups outlive their events: nothing of them has to come before a day is dropped.
-      const long =
-        options.droppedBeforeMs === undefined
-          ? await deriveLongRollups(client, { failing: failingLong, graceMs, isOver })
-          : { derived: 0, isComplete: true }
-      const { derived, isComplete } = await deriveAll(client, options, isOver)
+      if (options.droppedBeforeMs !== undefined)
+        return { ...(await deriveAll(client, options, endsIn(msMax))), longDerived: 0 }
+      // Half of the time each: a history of one takes many runs, and the other waits for none of them.
+      const isOver = endsIn(msMax / 2)
+      const long = await deriveLongRollups(client, { failing: failingLong, graceMs, isOver })
+      const { derived, isComplete } = await deriveAll(client, options, endsIn(msMax / 2))
       return { derived, longDerived: long.derived, isComplete: long.isComplete && isComplete }
     })
     return result ?? { derived: 0, longDerived: 0, isComplete: false }

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
+import { CLOCK_WAS_SET_BACK } from '../../db/tables/long-rollups.ts'
 import { ALL_SERIES, SKETCH_MINUTES } from '../../db/tables/sketches.ts'
 import { watermarkSql } from '../../db/watermark.ts'
 import type { MsRange } from './sketch-rows.ts'
@@ -113,23 +114,28 @@ function isMidnight(ms: number): boolean {
   return ms % 86_400_000 === 0
 }
 
-/** Before the buckets are looked for. @returns what `advanceRevision` saves once all of them are derived */
+/**
+ * Before the buckets are looked for. Where Postgres' clock was set back, later marks may be below `checked_to`, which
+ * then goes back to the clock less the grace: a run comes much sooner than that. @returns what `advanceRevision` saves once all of them are derived */
 export async function proposeRevision(
   client: pg.ClientBase,
   graceMs: number,
   table: RevisionTable = 'sketch_revision',
 ): Promise<string | undefined> {
+  const grace = `make_interval(secs => ${graceMs / 1000})`
   const { rows } = await client.query<{ ended: string | null }>(
     `WITH former AS (
        SELECT pending_at, coalesce(pg_snapshot_xmin(pg_current_snapshot()) > pending_xid, true) AS has_ended,
               -- Ids ahead of the cluster's are of one that this database was restored from.
-              coalesce(pending_xid >= pg_snapshot_xmax(pg_current_snapshot()), false) AS is_foreign
+              coalesce(pending_xid >= pg_snapshot_xmax(pg_current_snapshot()), false) AS is_foreign,
+              ${CLOCK_WAS_SET_BACK} AS is_ahead
          FROM ${table}
      ), proposed AS (
-       UPDATE ${table} SET pending_at = clock_timestamp(), pending_xid = pg_current_xact_id()
-        WHERE (SELECT has_ended OR is_foreign FROM former)
+       UPDATE ${table} SET pending_at = clock_timestamp(), pending_xid = pg_current_xact_id(),
+              checked_to = CASE WHEN (SELECT is_ahead FROM former) THEN least(checked_to, clock_timestamp() - ${grace}) ELSE checked_to END
+        WHERE (SELECT has_ended OR is_foreign OR is_ahead FROM former)
      )
-     SELECT (pending_at - make_interval(secs => ${graceMs / 1000}))::text AS ended FROM former WHERE has_ended AND NOT is_foreign`,
+     SELECT (pending_at - ${grace})::text AS ended FROM former WHERE has_ended AND NOT is_foreign AND NOT is_ahead`,
   )
   return rows[0]?.ended ?? undefined
 }
