@@ -1,23 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rawRecord } from '../../../tests/lib/records.ts'
-import { createDatabase, type Database } from '../../db/database.ts'
 import type { ProofSystem } from '../testing/proof-system.ts'
 import { halve } from './ranges.ts'
-import { repairRollups } from './repair-rollups.ts'
 import { seedProofSystem } from './testing/seed.ts'
 import { verify } from './verify.ts'
 
 let seed: ProofSystem
-let db: Database
 beforeAll(async () => {
   seed = await seedProofSystem()
-  db = createDatabase(seed.database.url, { max: 2 })
 }, 120_000)
-afterAll(async () => {
-  await db?.destroy()
-  await seed?.close()
-})
+afterAll(() => seed?.close())
 
 const sql = (text: string) => seed.database.pool.query(text)
 const run = (options = {}) => verify({ databaseUrl: seed.database.url, log: seed.log, ...options })
@@ -81,37 +74,6 @@ describe('a verification', () => {
     for (const stop of stops) await stop()
     expect(await run()).toMatchObject({ differences: [] })
     expect(await count('event')).toBeGreaterThan(1_000)
-  })
-
-  test('repairs rollups, which are marked and in the audit log, and nothing else', async () => {
-    const rollups = () =>
-      sql(
-        'SELECT tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count FROM rollup_15m ORDER BY 1, 2, 3',
-      )
-    const before = (await rollups()).rows
-    await sql(`UPDATE rollup_15m SET count = 7, sum = -1, min = NULL WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m WHERE value_count > 0 ORDER BY bucket LIMIT 1);
-      DELETE FROM rollup_15m WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m ORDER BY bucket DESC, series_id LIMIT 1);
-      INSERT INTO rollup_15m SELECT 1, series_id, '2026-01-01Z', 3, 0, 0, NULL, NULL, 0, NULL FROM series WHERE tenant_id = 1 LIMIT 1`)
-    const { differences } = await run({ log: undefined })
-    const ofRollups = differences.filter(({ kind }) => kind === 'rollup')
-    expect(ofRollups).toHaveLength(3)
-    expect(await repairRollups(db, differences, { kind: 'cli' })).toEqual({ repaired: 3, left: 0 })
-    expect((await rollups()).rows).toEqual(before)
-    expect(
-      (await run({ log: undefined })).differences.filter(({ kind }) => kind === 'rollup'),
-    ).toEqual([])
-    const { rows } = await sql(
-      "SELECT object, before, after FROM audit_log WHERE action = 'rollups.repaired' ORDER BY at",
-    )
-    expect(rows).toHaveLength(3)
-    expect(rows.map(({ object }) => object.split(' ')[0])).toEqual(['rollup', 'rollup', 'rollup'])
-    expect(
-      (
-        await sql(
-          "SELECT FROM rollup_15m WHERE revised_at >= (SELECT min(at) FROM audit_log WHERE action = 'rollups.repaired') - interval '1 second'",
-        )
-      ).rowCount,
-    ).toBe(2)
   })
 
   test('that was stopped goes on with the parts that are not done', async () => {

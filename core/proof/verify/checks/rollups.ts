@@ -41,7 +41,6 @@ async function compareRollups(
       bucket: row.bucket.toISOString(),
       stored: row.stored,
       recounted: row.recounted,
-      seriesId: Number(row.series_id),
     })
   }
   return result
