@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rawRecord } from '../../../tests/lib/records.ts'
-import type { ProofSystem } from '../testing/proof-system.ts'
+import { readBalance } from '../balance.ts'
+import { type ProofSystem, sumOf } from '../testing/proof-system.ts'
 import { halve } from './ranges.ts'
-import { seedProofSystem } from './testing/seed.ts'
+import { seedProofSystem, withCorruption } from './testing/seed.ts'
 import { verify } from './verify.ts'
+
+const DAY_MS = 86_400_000
 
 let seed: ProofSystem
 beforeAll(async () => {
@@ -74,6 +77,25 @@ describe('a verification', () => {
     for (const stop of stops) await stop()
     expect(await run()).toMatchObject({ differences: [] })
     expect(await count('event')).toBeGreaterThan(1_000)
+  })
+
+  test('before the log was ever counted reports that it cannot compare the balance, and finds nothing', async () => {
+    const uncounted = `DELETE FROM log_count_position; DELETE FROM log_count_minute; DELETE FROM log_count_batch`
+    await withCorruption(seed, uncounted, async ({ pool, log, url }) => {
+      expect(await verify({ databaseUrl: url, pool, log, concurrency: 1 })).toMatchObject({
+        ...{ clean: false, differences: [], moreDifferences: 0 },
+        notChecked: ['the balance, because nothing has counted the log yet'],
+      })
+      const balance = await readBalance((text, values) => pool.query(text, values), {
+        ...{ fromMs: Date.now() - 5 * DAY_MS, toMs: Date.now() + DAY_MS, rowsMax: 10_000 },
+      })
+      const applied = await pool.query(
+        "SELECT sum(next_offset)::int AS n FROM log_position WHERE topic = 'events.raw'",
+      )
+      expect(balance).toMatchObject({ hasBegun: false, uncounted: applied.rows[0].n })
+      expect(sumOf(balance)).toMatchObject({ accepted: 0, unaccounted: 0 })
+      expect(sumOf(balance).stored).toBeGreaterThan(0)
+    })
   })
 
   test('that was stopped goes on with the parts that are not done', async () => {
