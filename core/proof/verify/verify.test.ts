@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rawRecord } from '../../../tests/lib/records.ts'
+import { dayTable } from '../../db/day-partitions.ts'
+import type { Log } from '../../log/log.ts'
 import { readBalance } from '../balance.ts'
 import { type ProofSystem, sumOf } from '../testing/proof-system.ts'
 import { halve } from './ranges.ts'
-import { seedProofSystem, withCorruption } from './testing/seed.ts'
+import { createSeedCopy, seedProofSystem, withCorruption } from './testing/seed.ts'
 import { verify } from './verify.ts'
 
 const DAY_MS = 86_400_000
@@ -122,6 +124,38 @@ describe('a verification', () => {
       'SELECT finished_at, differences::int FROM verification ORDER BY verification_id DESC LIMIT 1',
     )
     expect(rows[0]).toEqual({ finished_at: expect.any(Date), differences: 0 })
+  })
+
+  test('finds nothing where a day of events, and the beginning of the log, are dropped beside it', async () => {
+    await seed.disconnect()
+    const { pool, log, url, close } = await createSeedCopy(seed.name)
+    try {
+      const day = Math.floor(Date.now() / DAY_MS) - 2
+      let drop = async () => {
+        drop = async () => {}
+        await pool.query(`
+          INSERT INTO event_retention (retention_days, dropped_through) VALUES (30, date '1970-01-01' + ${day})
+              ON CONFLICT (only_row) DO UPDATE SET dropped_through = EXCLUDED.dropped_through;
+          DROP TABLE ${dayTable('event', day)};
+          DELETE FROM log_chunk WHERE topic = 'events.raw' AND base_offset = 0`)
+      }
+      const batches: Log['batches'] = async function* (topic, options) {
+        await drop()
+        yield* log.batches(topic, options)
+      }
+      const args = { databaseUrl: url, concurrency: 1, log: { ...log, batches } }
+      expect(await verify(args)).toMatchObject({ differences: [], moreDifferences: 0 })
+      // In the copy nothing was dropped before.
+      expect(
+        (
+          await pool.query('SELECT FROM rollup_15m WHERE bucket < $1', [
+            new Date((day + 1) * DAY_MS),
+          ])
+        ).rowCount,
+      ).toBeGreaterThan(0)
+    } finally {
+      await close()
+    }
   })
 })
 
