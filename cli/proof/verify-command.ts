@@ -1,12 +1,10 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { Difference } from '../../core/proof/verify/difference.ts'
-import { repairRollups } from '../../core/proof/verify/repair-rollups.ts'
 import { type VerifyReport, verify } from '../../core/proof/verify/verify.ts'
 import { formatCount } from '../format.ts'
 import { parseDuration, parseTime, parseWholeNumber } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
-import { CLI } from '../with-identity.ts'
 import { type LogAccess, withLog } from '../with-log.ts'
 import { findTenantId, readTenantNames } from './tenant-id.ts'
 
@@ -15,7 +13,6 @@ interface Options {
   to?: Date
   tenant?: string
   log: boolean
-  repair?: true
   resume?: true
   concurrency?: number
   statementTimeout?: number
@@ -32,7 +29,6 @@ export function createVerifyCommand(config: Config, terminal: Terminal): Command
     .option('--to <time>', 'end before this time (RFC 3339)', parseTime)
     .option('--tenant <tenant>', 'only this tenant')
     .option('--no-log', 'do not read the log')
-    .option('--repair', 'count rollups that differ again, and mark them as revised')
     .option('--resume', 'go on with the last run that was stopped')
     .option(
       '--concurrency <parts>',
@@ -51,15 +47,8 @@ export function createVerifyCommand(config: Config, terminal: Terminal): Command
 async function runVerify(config: Config, terminal: Terminal, options: Options): Promise<void> {
   try {
     await withLog(config, async (access) => {
-      let report = await verifyOnce(terminal, access, options)
-      const found = report.differences.some(({ kind }) => kind === 'rollup')
-      const repaired =
-        options.repair && found
-          ? await repairRollups(access.db, report.differences, CLI)
-          : undefined
-      if (repaired && repaired.repaired > 0)
-        report = await verifyOnce(terminal, access, { ...options, resume: undefined })
-      await printReport(terminal, access, report, { ...options, repaired: repaired?.repaired ?? 0 })
+      const report = await verifyOnce(terminal, access, options)
+      await printReport(terminal, access, report, options)
       process.exitCode = exitCodeOf(report)
     })
   } catch (error) {
@@ -104,16 +93,16 @@ async function printReport(
   terminal: Terminal,
   { db }: LogAccess,
   report: VerifyReport,
-  { json, repaired }: Options & { repaired: number },
+  { json }: Options,
 ): Promise<void> {
   const nameOf = await readTenantNames(db)
-  const differences = report.differences.map(({ tenant, seriesId: _, moreIds, ...rest }) => ({
+  const differences = report.differences.map(({ tenant, moreIds, ...rest }) => ({
     ...{ ...rest, tenant: nameOf(tenant), more_ids: moreIds },
   }))
   const { clean, checked, moreDifferences: more, notChecked } = report
   if (json)
     return terminal.printJson({
-      ...{ clean, checked, differences, more_differences: more, not_checked: notChecked, repaired },
+      ...{ clean, checked, differences, more_differences: more, not_checked: notChecked },
     })
   if (differences.length > 0)
     terminal.printTable(
@@ -125,7 +114,6 @@ async function printReport(
     )
   if (more > 0) terminal.print(`${formatCount(more)} more differences are not listed.`)
   for (const what of notChecked) terminal.print(`Not compared: ${what}.`)
-  if (repaired > 0) terminal.print(`${formatCount(repaired)} rollups were counted again.`)
   const counts = Object.entries(checked).map(([check, count]) => `${check} ${formatCount(count)}`)
   terminal.print(terminal.muted(`Compared: ${counts.join(', ')}.`))
   terminal.print(

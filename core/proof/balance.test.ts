@@ -121,8 +121,8 @@ describe('the balance of counts and outcomes', () => {
     await system.untilCounted()
     expect(sumOf(await system.balance())).toMatchObject({ accepted: 5, stored: 5, unaccounted: 0 })
     await sql(corrupt)
-    // A worker goes on where it is, and finds its position elsewhere.
-    await system.append([rawRecord({ actor: 'a', tenant: 'other' })])
+    // A worker goes on where it is, and finds its position elsewhere: by a record of the same partition.
+    await system.append([rawValue(rawRecord({ actor: 'a', tenant: 'other' }).value, 'default:a')])
     await expect.poll(system.found).toEqual([{ tenant_id: 1, unaccounted: expected }])
     await system.untilApplied()
     await system.untilCounted()

@@ -21,7 +21,7 @@ export interface BalanceMinute {
   conflicting: number
   dead: number
   inFlight: number
-  /** Records without an outcome; below zero: outcomes without a record. */
+  /** Records without an outcome; below zero: outcomes without a record. 0 before the reader has begun. */
   unaccounted: number
 }
 
@@ -93,12 +93,13 @@ function toMinute(row: Record<string, unknown>, state: CountState): BalanceMinut
   }
 }
 
-/** Whether outcomes without a record may be those of records that are not counted yet, or never were. */
+/** Whether a difference may be that of records that are not counted yet, or never were. */
 function isUncounted(
   difference: number,
   startMs: number,
-  { uncounted, completeFromMs, countedThroughMs }: CountState,
+  { hasBegun, uncounted, completeFromMs, countedThroughMs }: CountState,
 ): boolean {
+  if (!hasBegun) return true
   if (difference >= 0) return false
   return startMs < completeFromMs || (uncounted > 0 && startMs + 60_000 > countedThroughMs)
 }
@@ -116,9 +117,9 @@ function balanceSql({ onlyOpen }: Pick<BalanceArgs, 'onlyOpen'>): string {
   return `
 WITH state AS (
   SELECT count(c.partition) > 0 AS has_begun,
-         coalesce(sum(greatest(p.next_offset - c.next_offset, 0)), 0)::float8 AS uncounted,
+         coalesce(sum(greatest(p.next_offset - coalesce(c.next_offset, 0), 0)), 0)::float8 AS uncounted,
          (extract(epoch FROM max(c.complete_since) + ${SKEW}) * 1000)::float8 AS complete_ms,
-         (extract(epoch FROM min(coalesce(c.counted_at, '-infinity')) FILTER (WHERE p.next_offset > c.next_offset) - ${SKEW}) * 1000)::float8 AS counted_ms
+         (extract(epoch FROM min(coalesce(c.counted_at, '-infinity')) FILTER (WHERE p.next_offset > coalesce(c.next_offset, 0)) - ${SKEW}) * 1000)::float8 AS counted_ms
     FROM log_position p LEFT JOIN log_count_position c USING (partition) WHERE p.topic = $3
 ), runs AS (
   SELECT CASE WHEN r.tenant > 0 THEN r.tenant ELSE coalesce(t.tenant_id, 0) END AS tenant_id,

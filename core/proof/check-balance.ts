@@ -1,6 +1,5 @@
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/log/topics.ts'
 import { DAY_MS, dayTable, existingDays } from '../db/day-partitions.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type Balance, type BalanceMinute, readBalance } from './balance.ts'
@@ -35,33 +34,20 @@ export function createBalanceCheck(
   untilCounted: () => Promise<void>,
 ): BalanceCheck {
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  /** Outcomes without a record that were seen once; by tenant and minute, with the workers' positions at that time. */
-  const suspected = new Map<string, Map<number, number>>()
   /** Days from this one on were compared; undefined: the sweep begins with the newest day. */
   let nextDay: number | undefined
   /** Differences are recorded, by this process or another one. */
   let hasRecorded = true
 
   async function compare(fromMs: number, toMs: number): Promise<void> {
-    const [positions, counted] = await readPositions(execute)
     const balance = await readCertainBalance(fromMs, toMs)
     if (!balance.hasBegun) return
-    const found = balance.minutes.filter(({ unaccounted, ...minute }) => {
-      if (unaccounted >= 0) return unaccounted > 0
-      if (balance.uncounted === 0) return true
-      const key = `${minute.tenantId} ${minute.minute}`
-      const before = suspected.get(key)
-      // Once: it may be of a record that comes next. It is a difference once all is counted that was applied then.
-      if (before) return [...before].every(([partition, at]) => (counted.get(partition) ?? 0) >= at)
-      if (suspected.size < DIFFERENCES_MAX) suspected.set(key, positions)
-      return false
-    })
-    const open = new Set(balance.minutes.map((each) => `${each.tenantId} ${each.minute}`))
-    for (const key of suspected.keys()) {
-      const ms = Date.parse(key.slice(key.indexOf(' ') + 1))
-      if (ms >= fromMs && ms < toMs && !open.has(key)) suspected.delete(key)
-    }
-    if (found.length > 0 || hasRecorded) await saveDifferences(execute, found, fromMs, toMs)
+    const unsure = balance.minutes.filter((minute) => isUnsure(minute, balance))
+    const found = balance.minutes.filter(
+      (minute) => minute.unaccounted !== 0 && !isUnsure(minute, balance),
+    )
+    if (found.length > 0 || hasRecorded)
+      await saveDifferences(execute, { found, unsure, fromMs, toMs })
     if (found.length > 0)
       logger.error(
         { minutes: found.length, first: found[0]?.minute },
@@ -74,8 +60,7 @@ export function createBalanceCheck(
     for (let attempt = 1; ; attempt++) {
       const args = { fromMs, toMs, onlyOpen: true, rowsMax: DIFFERENCES_MAX }
       const balance = await readBalance(execute, args)
-      const isCertain =
-        balance.uncounted === 0 || balance.minutes.every(({ unaccounted }) => unaccounted >= 0)
+      const isCertain = !balance.minutes.some((minute) => isUnsure(minute, balance))
       if (isCertain || attempt === ATTEMPTS_MAX) return balance
       await untilCounted()
     }
@@ -126,32 +111,33 @@ function floor(ms: number): number {
   return Math.floor(ms / MINUTE_MS) * MINUTE_MS
 }
 
-/** Of the workers, and of the count; by partition. */
-async function readPositions(execute: ExecuteQuery): Promise<[Positions, Positions]> {
-  const { rows } = await execute(
-    `SELECT c.partition, p.next_offset::float8 AS applied, c.next_offset::float8 AS counted
-       FROM log_count_position c JOIN log_position p ON p.topic = $1 AND p.partition = c.partition`,
-    [TOPICS.raw.name],
-  )
-  const by = (column: string): Positions =>
-    new Map(rows.map((row) => [row.partition as number, row[column] as number]))
-  return [by('applied'), by('counted')]
+/**
+ * Whether the outcomes that a minute has without a record may all be of records that are not counted yet. A snapshot in
+ * which everything is counted decides, or one with more of them than that.
+ */
+function isUnsure({ unaccounted }: BalanceMinute, { uncounted }: Balance): boolean {
+  return uncounted > 0 && unaccounted <= 0 && -unaccounted <= uncounted
 }
 
-type Positions = Map<number, number>
+interface Comparison {
+  found: readonly BalanceMinute[]
+  /** Of these stays what was found before. */
+  unsure: readonly BalanceMinute[]
+  fromMs: number
+  toMs: number
+}
 
 /** What was found in a range, in the place of what had been. */
 async function saveDifferences(
   execute: ExecuteQuery,
-  found: readonly BalanceMinute[],
-  fromMs: number,
-  toMs: number,
+  { found, unsure, fromMs, toMs }: Comparison,
 ): Promise<void> {
   await execute(
     `WITH found AS (SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bigint[]) AS f (tenant_id, minute, unaccounted)),
      gone AS (
        DELETE FROM unaccounted_minute u WHERE u.minute >= $4::timestamptz AND u.minute < $5::timestamptz
           AND NOT EXISTS (SELECT FROM found f WHERE f.tenant_id = u.tenant_id AND f.minute = u.minute)
+          AND (u.tenant_id, u.minute) NOT IN (SELECT * FROM unnest($6::int[], $7::timestamptz[]))
      )
      INSERT INTO unaccounted_minute AS u (tenant_id, minute, unaccounted, found_at)
      SELECT tenant_id, minute, unaccounted, clock_timestamp() FROM found
@@ -163,6 +149,8 @@ async function saveDifferences(
       found.map(({ unaccounted }) => unaccounted),
       new Date(fromMs).toISOString(),
       new Date(toMs).toISOString(),
+      unsure.map(({ tenantId }) => tenantId),
+      unsure.map(({ minute }) => minute),
     ],
   )
 }

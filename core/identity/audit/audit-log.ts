@@ -43,7 +43,6 @@ export type AuditAction =
   | 'dead-letters.replayed'
   | 'events.replay-begun'
   | 'events.replayed'
-  | 'rollups.repaired'
   | 'offsets.skipped'
   | 'offsets.adopted'
   | 'audit.expired'

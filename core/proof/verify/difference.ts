@@ -28,8 +28,6 @@ export interface Difference {
   /** Ids of events, or `partition:offset` of records without one; at most IDS_MAX, and how many more there are. */
   ids: string[]
   moreIds: number
-  /** Of a rollup: which one, for a repair. */
-  seriesId?: number
 }
 
 export const IDS_MAX = 20

@@ -16,11 +16,7 @@ const STEP_MS = 30 * DAY_MS
  */
 export function occurredRanges(context: VerifyContext, byDay = !context.isSmall): MsRange[] {
   const { days, droppedThrough, fromMs, toMs } = context
-  // An event may occur minutes after it was received.
-  const completeMs =
-    droppedThrough === undefined
-      ? Number.NEGATIVE_INFINITY
-      : (droppedThrough + 1) * DAY_MS + BUCKET_MS
+  const completeMs = completeFromMs(droppedThrough)
   const starts = days.map((day) => day * DAY_MS)
   const last = starts.at(-1)
   const cuts = [Number.NEGATIVE_INFINITY, ...(byDay ? starts : [])]
@@ -31,6 +27,27 @@ export function occurredRanges(context: VerifyContext, byDay = !context.isSmall)
       toMs: Math.min(cuts[i + 1] ?? Number.POSITIVE_INFINITY, toMs),
     }))
     .filter((range) => range.fromMs < range.toMs)
+}
+
+/** An event may occur minutes after it was received. */
+function completeFromMs(droppedThrough: number | undefined): number {
+  return droppedThrough === undefined
+    ? Number.NEGATIVE_INFINITY
+    : (droppedThrough + 1) * DAY_MS + BUCKET_MS
+}
+
+/** What can still be counted of a range after days up to this one were dropped; undefined: nothing. */
+export function cutToHeld(
+  { fromMs, toMs }: MsRange,
+  droppedThrough: number | undefined,
+): MsRange | undefined {
+  const from = Math.max(fromMs, completeFromMs(droppedThrough))
+  return from < toMs ? { fromMs: from, toMs } : undefined
+}
+
+/** Whether all of these days are held after days up to this one were dropped. */
+export function areHeld(days: readonly number[], droppedThrough: number | undefined): boolean {
+  return droppedThrough === undefined || days.every((day) => day > droppedThrough)
 }
 
 /** Days of receipt that the range touches. */

@@ -1,23 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rawRecord } from '../../../tests/lib/records.ts'
-import { createDatabase, type Database } from '../../db/database.ts'
-import type { ProofSystem } from '../testing/proof-system.ts'
+import { dayTable } from '../../db/day-partitions.ts'
+import type { Log } from '../../log/log.ts'
+import { readBalance } from '../balance.ts'
+import { type ProofSystem, sumOf } from '../testing/proof-system.ts'
 import { halve } from './ranges.ts'
-import { repairRollups } from './repair-rollups.ts'
-import { seedProofSystem } from './testing/seed.ts'
+import { createSeedCopy, seedProofSystem, withCorruption } from './testing/seed.ts'
 import { verify } from './verify.ts'
 
+const DAY_MS = 86_400_000
+
 let seed: ProofSystem
-let db: Database
 beforeAll(async () => {
   seed = await seedProofSystem()
-  db = createDatabase(seed.database.url, { max: 2 })
 }, 120_000)
-afterAll(async () => {
-  await db?.destroy()
-  await seed?.close()
-})
+afterAll(() => seed?.close())
 
 const sql = (text: string) => seed.database.pool.query(text)
 const run = (options = {}) => verify({ databaseUrl: seed.database.url, log: seed.log, ...options })
@@ -83,35 +81,23 @@ describe('a verification', () => {
     expect(await count('event')).toBeGreaterThan(1_000)
   })
 
-  test('repairs rollups, which are marked and in the audit log, and nothing else', async () => {
-    const rollups = () =>
-      sql(
-        'SELECT tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count FROM rollup_15m ORDER BY 1, 2, 3',
+  test('before the log was ever counted reports that it cannot compare the balance, and finds nothing', async () => {
+    const uncounted = `DELETE FROM log_count_position; DELETE FROM log_count_minute; DELETE FROM log_count_batch`
+    await withCorruption(seed, uncounted, async ({ pool, log, url }) => {
+      expect(await verify({ databaseUrl: url, pool, log, concurrency: 1 })).toMatchObject({
+        ...{ clean: false, differences: [], moreDifferences: 0 },
+        notChecked: ['the balance, because nothing has counted the log yet'],
+      })
+      const balance = await readBalance((text, values) => pool.query(text, values), {
+        ...{ fromMs: Date.now() - 5 * DAY_MS, toMs: Date.now() + DAY_MS, rowsMax: 10_000 },
+      })
+      const applied = await pool.query(
+        "SELECT sum(next_offset)::int AS n FROM log_position WHERE topic = 'events.raw'",
       )
-    const before = (await rollups()).rows
-    await sql(`UPDATE rollup_15m SET count = 7, sum = -1, min = NULL WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m WHERE value_count > 0 ORDER BY bucket LIMIT 1);
-      DELETE FROM rollup_15m WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m ORDER BY bucket DESC, series_id LIMIT 1);
-      INSERT INTO rollup_15m SELECT 1, series_id, '2026-01-01Z', 3, 0, 0, NULL, NULL, 0, NULL FROM series WHERE tenant_id = 1 LIMIT 1`)
-    const { differences } = await run({ log: undefined })
-    const ofRollups = differences.filter(({ kind }) => kind === 'rollup')
-    expect(ofRollups).toHaveLength(3)
-    expect(await repairRollups(db, differences, { kind: 'cli' })).toEqual({ repaired: 3, left: 0 })
-    expect((await rollups()).rows).toEqual(before)
-    expect(
-      (await run({ log: undefined })).differences.filter(({ kind }) => kind === 'rollup'),
-    ).toEqual([])
-    const { rows } = await sql(
-      "SELECT object, before, after FROM audit_log WHERE action = 'rollups.repaired' ORDER BY at",
-    )
-    expect(rows).toHaveLength(3)
-    expect(rows.map(({ object }) => object.split(' ')[0])).toEqual(['rollup', 'rollup', 'rollup'])
-    expect(
-      (
-        await sql(
-          "SELECT FROM rollup_15m WHERE revised_at >= (SELECT min(at) FROM audit_log WHERE action = 'rollups.repaired') - interval '1 second'",
-        )
-      ).rowCount,
-    ).toBe(2)
+      expect(balance).toMatchObject({ hasBegun: false, uncounted: applied.rows[0].n })
+      expect(sumOf(balance)).toMatchObject({ accepted: 0, unaccounted: 0 })
+      expect(sumOf(balance).stored).toBeGreaterThan(0)
+    })
   })
 
   test('that was stopped goes on with the parts that are not done', async () => {
@@ -138,6 +124,38 @@ describe('a verification', () => {
       'SELECT finished_at, differences::int FROM verification ORDER BY verification_id DESC LIMIT 1',
     )
     expect(rows[0]).toEqual({ finished_at: expect.any(Date), differences: 0 })
+  })
+
+  test('finds nothing where a day of events, and the beginning of the log, are dropped beside it', async () => {
+    await seed.disconnect()
+    const { pool, log, url, close } = await createSeedCopy(seed.name)
+    try {
+      const day = Math.floor(Date.now() / DAY_MS) - 2
+      let drop = async () => {
+        drop = async () => {}
+        await pool.query(`
+          INSERT INTO event_retention (retention_days, dropped_through) VALUES (30, date '1970-01-01' + ${day})
+              ON CONFLICT (only_row) DO UPDATE SET dropped_through = EXCLUDED.dropped_through;
+          DROP TABLE ${dayTable('event', day)};
+          DELETE FROM log_chunk WHERE topic = 'events.raw' AND base_offset = 0`)
+      }
+      const batches: Log['batches'] = async function* (topic, options) {
+        await drop()
+        yield* log.batches(topic, options)
+      }
+      const args = { databaseUrl: url, concurrency: 1, log: { ...log, batches } }
+      expect(await verify(args)).toMatchObject({ differences: [], moreDifferences: 0 })
+      // In the copy nothing was dropped before.
+      expect(
+        (
+          await pool.query('SELECT FROM rollup_15m WHERE bucket < $1', [
+            new Date((day + 1) * DAY_MS),
+          ])
+        ).rowCount,
+      ).toBeGreaterThan(0)
+    } finally {
+      await close()
+    }
   })
 })
 

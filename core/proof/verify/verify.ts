@@ -11,7 +11,13 @@ import { checkRollups } from './checks/rollups.ts'
 import { checkSketches } from './checks/sketches.ts'
 import { checkUnaccounted } from './checks/unaccounted.ts'
 import type { Difference, PartResult } from './difference.ts'
-import type { Check, Part, VerifyContext, VerifyRange } from './part.ts'
+import {
+  beginSnapshot,
+  type Check,
+  type Part,
+  type VerifyContext,
+  type VerifyRange,
+} from './part.ts'
 import { createRun, type VerifyRun } from './run-record.ts'
 
 /**
@@ -172,7 +178,10 @@ async function runPart(
   const known = run.done.get(part.name)
   if (known) return known
   try {
-    const result = await inSnapshot(pool, context, (client) => part.run(client))
+    const result = await inSnapshot(pool, context, async (client) => {
+      const { droppedThrough } = await readRetention((text, values) => client.query(text, values))
+      return part.run(client, droppedThrough)
+    })
     await run.save(part.name, result)
     return result
   } catch (error) {
@@ -185,15 +194,13 @@ async function runPart(
 
 async function inSnapshot<T>(
   pool: VerifyPool,
-  { statementMsMax }: VerifyContext,
+  context: VerifyContext,
   work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   try {
-    await client.query(
-      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${statementMsMax}; SET LOCAL jit = off`,
-    )
+    await client.query(beginSnapshot(context))
     const result = await work(client)
     await client.query('COMMIT')
     return result

@@ -2,7 +2,7 @@ import { LIMITS } from '../../../../contract/limits.ts'
 import { dayTable, isoDay } from '../../../db/day-partitions.ts'
 import { addDifference, DIFFERENCES_PER_PART_MAX, emptyResult } from '../difference.ts'
 import type { Check } from '../part.ts'
-import { receivedDays } from '../ranges.ts'
+import { areHeld, receivedDays } from '../ranges.ts'
 
 /** Events that are stored twice within the dedupe horizon. Within a day the primary key forbids it. */
 export const checkDuplicates: Check = (context) => {
@@ -12,8 +12,9 @@ export const checkDuplicates: Check = (context) => {
       .filter((later) => held.has(later))
       .map((later) => ({
         name: `duplicates ${isoDay(day)} ${isoDay(later)}`,
-        async run(client) {
+        async run(client, droppedThrough) {
           const result = emptyResult()
+          if (!areHeld([day, later], droppedThrough)) return result
           const { rows } = await client.query(
             `SELECT a.tenant_id, a.event_id, a.name, b.received_at
                FROM ${dayTable('event', day)} a JOIN ${dayTable('event', later)} b ON b.tenant_id = a.tenant_id AND b.event_id = a.event_id

@@ -1,19 +1,17 @@
 import type pg from 'pg'
-import { LIMITS } from '../../../../contract/limits.ts'
 import { TOPICS } from '../../../../contract/log/topics.ts'
 import { DAY_MS, isoDay } from '../../../db/day-partitions.ts'
-import type { Log, LogRecord } from '../../../log/log.ts'
+import { readRetention } from '../../../db/event-retention.ts'
 import { addDifference, emptyResult, type PartResult } from '../difference.ts'
 import { type HashedRecord, readHashedRecord } from '../log/event-hash.ts'
+import { explainOpen, type LogContext, oldestMs, type TenantNames } from '../log/lost-records.ts'
 import { type LogRange, readRanges } from '../log/read-range.ts'
 import { createWindow, openRange, type RecordWindow, STATE } from '../log/record-window.ts'
 import { readStoredHashes } from '../log/stored-hashes.ts'
-import type { Check, VerifyContext } from '../part.ts'
+import { beginSnapshot, type Check, type VerifyContext } from '../part.ts'
 
 /** Records of one part, in all partitions together: forty megabytes. */
 const WINDOW_RECORDS_MAX = 8_000_000
-
-type LogContext = VerifyContext & { log: Log }
 
 /**
  * The log against what is stored of it. Each record that the workers have passed is one of: an event with exactly this
@@ -86,19 +84,16 @@ async function compareWindow(
   // The rows are read in a later snapshot than the positions: what was applied until then is in it.
   await client.query('COMMIT')
   const days = await readWindow(context, windows, tenants, result)
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-  await client.query(`SET LOCAL statement_timeout = ${context.statementMsMax}`)
+  await client.query(beginSnapshot(context))
+  const { droppedThrough } = await readRetention((text, values) => client.query(text, values))
+  const inSnapshot = { ...context, droppedThrough }
   await matchStored(context, client, windows, days, result)
   for (const window of windows.values()) {
     const open = openRange(window)
     if (open)
-      await explainOpen(context, client, { ...window, ...open, all: window, tenants }, result)
+      await explainOpen(inSnapshot, client, { ...window, ...open, all: window, tenants }, result)
   }
   return result
-}
-
-interface TenantNames {
-  idOf: (name: string) => number | undefined
 }
 
 async function readTenants(client: pg.ClientBase): Promise<TenantNames> {
@@ -136,14 +131,23 @@ async function readWindow(
         if (day > days.last) days.last = day
       }
     },
-    (partition, from, to) =>
+    async (partition, missing, to) => {
+      // The log may have dropped them since the range was read, as its retention says.
+      const start = (await context.log.offsets(TOPICS.raw.name)).find(
+        (held) => held.partition === partition,
+      )?.logStartOffset
+      const from = Math.min(Math.max(missing, start ?? 0), to)
+      const { states, from: first } = windows.get(partition) as RecordWindow
+      states.fill(STATE.ignored, missing - first, from - first)
+      if (from === to) return
       addDifference(result, {
         ...{ kind: 'offset', metric: `partition ${partition}`, stored: null },
         ...{
           recounted: `the log lacks ${to - from} records from offset ${from}`,
           ids: [`${partition}:${from}`],
         },
-      }),
+      })
+    },
   )
   return days
 }
@@ -155,9 +159,7 @@ function stateOf(
 ): number {
   if (!found) return tenantId === undefined ? STATE.dead : STATE.ignored
   if (tenantId !== undefined && tenants.idOf(found.tenant) !== tenantId) return STATE.ignored
-  // Of days that were dropped nothing can be looked up, and a duplicate may be of one of them.
-  const oldest = droppedThrough === undefined ? undefined : droppedThrough + 1 + LIMITS.dedupeDays
-  return oldest !== undefined && found.receivedMs < oldest * DAY_MS ? STATE.ignored : STATE.event
+  return found.receivedMs < oldestMs(droppedThrough) ? STATE.ignored : STATE.event
 }
 
 /** Marks the records whose event is stored; rows that the log knows nothing of are differences. */
@@ -227,71 +229,4 @@ async function describeRows(
   for (const { tenant_id: tenant, name: metric, bucket, ids } of rows)
     addDifference(result, { kind: wrong.kind, tenant, metric, bucket: bucket.toISOString(), ids })
   result.more += wrong.count - wrong.pairs.length
-}
-
-interface OpenRange extends LogRange {
-  all: RecordWindow
-  tenants: TenantNames
-}
-
-/** Records that are not stored under their offset: dead letters, duplicates, or lost. */
-async function explainOpen(
-  { log, signal }: LogContext,
-  client: pg.ClientBase,
-  open: OpenRange,
-  result: PartResult,
-): Promise<void> {
-  const { partition, from, to, all, tenants } = open
-  await readRanges(
-    ...([log, [{ partition, from, to }], signal] as const),
-    async (_, records) => {
-      const some = records.filter(({ offset }) => {
-        const state = all.states[offset - all.from]
-        return state === STATE.event || state === STATE.dead
-      })
-      if (some.length > 0) await reportLost(client, some, tenants, result)
-    },
-    // It was reported when the window was read.
-    () => {},
-  )
-}
-
-async function reportLost(
-  client: pg.ClientBase,
-  records: readonly LogRecord[],
-  tenants: TenantNames,
-  result: PartResult,
-): Promise<void> {
-  const read = records.map((record) => ({
-    record,
-    found: readHashedRecord(record.value, tenants.idOf),
-  }))
-  const { rows } = await client.query<{ i: string }>(
-    `SELECT r.i FROM unnest($1::int[], $2::bigint[], $3::int[], $4::uuid[], $5::float8[]) WITH ORDINALITY AS r (partition, log_offset, tenant, key, received, i)
-      WHERE NOT EXISTS (SELECT FROM dead_letter d WHERE d.topic = $6 AND d.partition = r.partition AND d.log_offset = r.log_offset)
-        AND NOT EXISTS (SELECT FROM event e WHERE e.tenant_id = r.tenant AND e.event_id = r.key
-                           AND e.received_on BETWEEN (to_timestamp(r.received) AT TIME ZONE 'UTC')::date - ${LIMITS.dedupeDays}
-                                                 AND (to_timestamp(r.received) AT TIME ZONE 'UTC')::date + ${LIMITS.dedupeDays})
-      ORDER BY 1`,
-    [
-      records.map(({ partition }) => partition),
-      records.map(({ offset }) => offset),
-      read.map(({ found }) => (found ? tenants.idOf(found.tenant) : null)),
-      read.map(({ found }) => found?.key ?? null),
-      read.map(({ found }) => (found ? found.receivedMs / 1000 : null)),
-      TOPICS.raw.name,
-    ],
-  )
-  const lost = rows.map(({ i }) => read[Number(i) - 1] as (typeof read)[number])
-  const groups = Map.groupBy(lost, ({ found, record }) => {
-    const minuteMs = Math.floor((found?.receivedMs ?? record.timestamp) / 60_000) * 60_000
-    return `${found ? tenants.idOf(found.tenant) : 0} ${new Date(minuteMs).toISOString()}`
-  })
-  for (const [key, some] of groups) {
-    const [tenant, bucket = null] = key.split(' ')
-    const ids = some.map(
-      ({ found, record }) => found?.eventId ?? `${record.partition}:${record.offset}`,
-    )
-    addDifference(result, { kind: 'record-lost', tenant: Number(tenant), bucket, ids })
-  }
 }

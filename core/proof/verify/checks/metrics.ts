@@ -10,7 +10,7 @@ import {
   type PartResult,
 } from '../difference.ts'
 import { type Check, type Part, timeLiteral } from '../part.ts'
-import { halve, type MsRange, nameOfRange, occurredRanges } from '../ranges.ts'
+import { cutToHeld, halve, type MsRange, nameOfRange, occurredRanges } from '../ranges.ts'
 
 interface ActiveMetric {
   metric: StoredMetric
@@ -45,7 +45,10 @@ export const checkMetrics: Check = async (context, client) => {
 function metricPart(active: ActiveMetric, range: MsRange): Part {
   return {
     name: `metric ${active.metric.metricId} ${nameOfRange(range)}`,
-    run: (client) => compareMetric(client, active, range),
+    run: async (client, droppedThrough) => {
+      const held = cutToHeld(range, droppedThrough)
+      return held ? compareMetric(client, active, held) : emptyResult()
+    },
     split: () => halve(range)?.map((half) => metricPart(active, half)),
   }
 }

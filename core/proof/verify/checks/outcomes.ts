@@ -8,13 +8,14 @@ import {
   type PartResult,
 } from '../difference.ts'
 import { type Check, timeLiteral } from '../part.ts'
-import { receivedDays } from '../ranges.ts'
+import { areHeld, receivedDays } from '../ranges.ts'
 
 /** Outcomes against the events and dead letters that they count, by day of receipt. */
 export const checkOutcomes: Check = (context) =>
   receivedDays(context).map((day) => ({
     name: `outcomes ${isoDay(day)}`,
-    run: (client) => compareDay(client, day, context.tenantId),
+    run: async (client, droppedThrough) =>
+      areHeld([day], droppedThrough) ? compareDay(client, day, context.tenantId) : emptyResult(),
   }))
 
 /** Every minute that was counted is in one of the totals, too. */

@@ -11,9 +11,17 @@ export const checkPositions: Check = (context) =>
   context.tenantId === undefined
     ? [
         { name: 'positions', run: (client) => comparePositions(client, context) },
-        { name: 'watermarks', run: (client) => compareWatermarks(client, context) },
+        {
+          name: 'watermarks',
+          run: (client, dropped) => compareWatermarks(client, context, dropped),
+        },
       ]
-    : [{ name: 'watermarks', run: (client) => compareWatermarks(client, context) }]
+    : [
+        {
+          name: 'watermarks',
+          run: (client, dropped) => compareWatermarks(client, context, dropped),
+        },
+      ]
 
 async function comparePositions(
   client: pg.ClientBase,
@@ -61,7 +69,8 @@ async function comparePositions(
  */
 async function compareWatermarks(
   client: pg.ClientBase,
-  { droppedThrough, tenantId }: VerifyContext,
+  { tenantId }: VerifyContext,
+  droppedThrough: number | undefined,
 ): Promise<PartResult> {
   const result = emptyResult()
   const step = WATERMARK_STEP_MS / 1000

@@ -25,9 +25,9 @@ export const checkUnaccounted: Check = ({ fromMs, toMs, tenantId, log, signal })
         ...(tenantId !== undefined && { tenantId }),
         ...{ onlyOpen: true, rowsMax: DIFFERENCES_PER_PART_MAX + 1 },
       })
-      result.checked = 1
       if (!balance.hasBegun)
-        result.notChecked = 'the balance, because nothing has counted the log yet'
+        return { ...result, notChecked: 'the balance, because nothing has counted the log yet' }
+      result.checked = 1
       let searched = 0
       for (const { tenantId: tenant, minute, unaccounted, ...counts } of balance.minutes) {
         if (unaccounted === 0) continue

@@ -18,7 +18,7 @@ export async function readRanges(
   ranges: readonly LogRange[],
   signal: AbortSignal,
   handle: (partition: number, records: readonly LogRecord[]) => Promise<void> | void,
-  onMissing: (partition: number, from: number, to: number) => void,
+  onMissing: (partition: number, from: number, to: number) => Promise<void> | void,
 ): Promise<void> {
   const next = new Map(
     ranges.filter(({ from, to }) => from < to).map((range) => [range.partition, range.from]),
@@ -33,7 +33,7 @@ export async function readRanges(
       const end = ends.get(partition) as number
       // Beyond the end of the log there is nothing to go on at.
       const at = available > expected ? Math.min(available, end) : end
-      onMissing(partition, expected, at)
+      await onMissing(partition, expected, at)
       if (at < end) next.set(partition, at)
       else next.delete(partition)
     }
