@@ -39,8 +39,31 @@ function createChanges() {
         `A tenant changes its API keys at most ${CHANGES_PER_MINUTE} times a minute.`,
         { retryAfterSeconds: 1 },
       )
-    return { viewer, db: context.peopleDb, by: actorOf(context.viewer, context.sender) }
+    const record = (name: KeyEvent, keyId: string) =>
+      recordChange(context, name, viewer.tenant, keyId)
+    return { viewer, db: context.peopleDb, by: actorOf(context.viewer, context.sender), record }
   }
+}
+
+type KeyEvent = `api-key-${'created' | 'changed' | 'rotated' | 'revoked'}`
+
+/** After it was committed. */
+function recordChange(
+  { securityLog, sender, viewer }: RequestContext,
+  name: KeyEvent,
+  tenant: string,
+  keyId: string,
+): void {
+  const { credential, address, requestId } = sender
+  securityLog?.record({
+    name,
+    outcome: 'allowed',
+    actor: viewer.kind === 'PERSON' ? `person ${viewer.personId}` : credential,
+    tenant,
+    ...(address !== undefined && { address }),
+    ...(requestId !== undefined && { requestId }),
+    detail: `key_id ${keyId}`,
+  })
 }
 
 function addCreation(
@@ -73,7 +96,7 @@ function addCreation(
       type: created,
       args: { tenant: t.arg.id(), input: t.arg({ type: input, required: true }) },
       async resolve(_, { tenant, input }, context) {
-        const { viewer, db, by } = await begin(context, tenant)
+        const { viewer, db, by, record } = await begin(context, tenant)
         const { key, keyId } = await createKey(
           db,
           {
@@ -85,6 +108,7 @@ function addCreation(
           },
           by,
         )
+        record('api-key-created', keyId)
         return { key: await readKey(db, keyId), secret: key }
       },
     }),
@@ -113,13 +137,14 @@ function addRotation(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange)
         overlapHours: t.arg.float({ defaultValue: OVERLAP_HOURS_DEFAULT }),
       },
       async resolve(_, { tenant, id, version, overlapHours }, context) {
-        const { viewer, db, by } = await begin(context, tenant)
+        const { viewer, db, by, record } = await begin(context, tenant)
         const hours = overlapHours ?? OVERLAP_HOURS_DEFAULT
         if (!(hours >= 0 && hours <= OVERLAP_HOURS_MAX))
           throw badInput('overlapHours', `must be between 0 and ${OVERLAP_HOURS_MAX}`)
         const until = new Date(Date.now() + hours * HOUR_MS)
         const options = { by, tenantId: viewer.tenantId, version }
         const result = await rotateKey(db, checkUuid(id, 'KEY_NOT_FOUND'), { until }, options)
+        record('api-key-rotated', result.old.keyId)
         return {
           key: await readKey(db, result.keyId),
           secret: result.key,
@@ -147,12 +172,14 @@ function addChanges(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange):
         changes: t.arg({ type: changes, required: true }),
       },
       async resolve(_, { tenant, id, version, changes }, context) {
-        const { viewer, db, by } = await begin(context, tenant)
+        const { viewer, db, by, record } = await begin(context, tenant)
         const settings = { ...readSettings(changes), name: changes.name ?? undefined }
         if (Object.values(settings).every((value) => value === undefined))
           throw badInput('changes', 'has no change')
         const options = { by, tenantId: viewer.tenantId, version }
-        return setKey(db, checkUuid(id, 'KEY_NOT_FOUND'), settings, options)
+        const changed = await setKey(db, checkUuid(id, 'KEY_NOT_FOUND'), settings, options)
+        record('api-key-changed', changed.keyId)
+        return changed
       },
     }),
   )
@@ -167,9 +194,11 @@ function addChanges(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange):
         version: t.arg.int({ description: 'Default: whichever it has.' }),
       },
       async resolve(_, { tenant, id, version }, context) {
-        const { viewer, db, by } = await begin(context, tenant)
+        const { viewer, db, by, record } = await begin(context, tenant)
         const options = { by, tenantId: viewer.tenantId, version: version ?? undefined }
-        return revokeKey(db, checkUuid(id, 'KEY_NOT_FOUND'), options)
+        const revoked = await revokeKey(db, checkUuid(id, 'KEY_NOT_FOUND'), options)
+        record('api-key-revoked', revoked.keyId)
+        return revoked
       },
     }),
   )

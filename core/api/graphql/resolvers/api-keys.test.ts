@@ -7,6 +7,8 @@ import { findKey } from '../../../identity/key-directory.ts'
 import { findOrCreatePerson } from '../../../identity/people/people.ts'
 import type { Role } from '../../../identity/roles.ts'
 import { beginSession } from '../../../identity/sessions.ts'
+import type { SecurityEvent } from '../../../lib/security-log.ts'
+import { createGraphQL } from '../server.ts'
 import { createQueryFixture, type QueryFixture, type QueryResponse } from '../testing/fixture.ts'
 
 let fixture: QueryFixture
@@ -281,4 +283,36 @@ describe('the audit log over GraphQL', () => {
     for (const headers of [admin, await member('default', 'OWNER')])
       expect(codeOf(await fixture.execute(query, headers))).toBe('FORBIDDEN')
   })
+})
+
+test('who created, changed, rotated or revoked a key is in the security log, and what was refused is not', async () => {
+  const { db, live, log } = fixture
+  const events: SecurityEvent[] = []
+  const securityLog = { record: (event: SecurityEvent) => void events.push(event), close() {} }
+  const graphql = createGraphQL({ db, live, log, securityLog, logger: { error() {} } })
+  const { personId, headers } = await fixture.person({ default: 'ADMIN' })
+  const send = async (mutation: string) => {
+    const request = new Request('http://localhost/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: `mutation { ${mutation} }` }),
+    })
+    return (await graphql.fetch(request, { address: '192.0.2.9', requestId: 'r' })).json()
+  }
+  const { data } = await send('createApiKey(input: {name: "k", scopes: [INGEST]}) { key { id } }')
+  const { id } = data.createApiKey.key
+  await send(`changeApiKey(id: "${id}", version: 1, changes: {name: "n"}) { id }`)
+  await send(`changeApiKey(id: "${id}", version: 1, changes: {name: "late"}) { id }`)
+  await send(`rotateApiKey(id: "${id}", version: 2) { key { id } }`)
+  await send(`revokeApiKey(id: "${id}") { id }`)
+  const from = {
+    ...{ outcome: 'allowed', actor: `person ${personId}`, tenant: 'default' },
+    ...{ address: '192.0.2.9', requestId: 'r', detail: `key_id ${id}` },
+  }
+  expect(events).toEqual(
+    ['created', 'changed', 'rotated', 'revoked'].map((what) => ({
+      name: `api-key-${what}`,
+      ...from,
+    })),
+  )
 })
