@@ -60,7 +60,8 @@ beforeAll(async () => {
   await client.connect()
   await database.pool.query(
     `INSERT INTO tenant (slug, allowed_lateness_s, event_age_max_s, created_at) VALUES ('default', 900, 31536000, now() - interval '1 year');
-     UPDATE log_lease SET applied_through = 'infinity'; UPDATE finality SET published_applied_through = 'infinity'`,
+     UPDATE log_lease SET applied_through = 'infinity'; UPDATE finality SET published_applied_through = 'infinity';
+     UPDATE migration SET applied_at = now() - interval '10 days' WHERE name LIKE 'changes%'`,
   )
   viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')
 })
@@ -371,10 +372,25 @@ test('what days that were dropped held is unknown only for results from before i
   expect(await explain(whole, third.whole, fourth.whole)).toMatchObject({ isComplete: false })
   await send('LATE', TODAY - 4)
   const fifth = await read()
-  await database.pool.query("UPDATE migration SET applied_at = $1 WHERE name LIKE 'changes%'", [
-    fourth.whole.info.asOf,
-  ])
+  const setApplied = (ago: string) =>
+    database.pool.query(
+      `UPDATE migration SET applied_at = $1::timestamptz - interval '${ago}' WHERE name LIKE 'changes%'`,
+      [fourth.whole.info.asOf],
+    )
+  // By a worker of that version, which may have run on for three days: also after the earlier result.
+  for (const ago of ['0 s', '2 days 23:59:59.99']) {
+    await setApplied(ago)
+    expect(await explain(whole, fourth.whole, fifth.whole)).toMatchObject({ isComplete: false })
+    expect(await explain(filtered, fourth.filtered)).toMatchObject({ isComplete: false })
+  }
+  await setApplied('3 days')
   expect(await explain(whole, fourth.whole, fifth.whole)).toMatchObject({ isComplete: true })
+  // Also where a later day was dropped by a newer one.
+  await setApplied('0 s')
+  await database.pool.query(
+    `INSERT INTO event_day_drop SELECT dropped_through, '2020-01-01', '2020-01-01' FROM event_retention`,
+  )
+  expect(await explain(whole, fourth.whole, fifth.whole)).toMatchObject({ isComplete: false })
 })
 
 test('events that were stored by a version that recorded no way of arrival, or may have been in flight, are counted apart', async () => {
