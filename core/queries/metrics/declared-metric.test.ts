@@ -4,6 +4,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { rawRecord } from '../../../tests/lib/records.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
+import { watermarkSql } from '../../db/watermark.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { declareMetric } from '../../metrics/declare-metric.ts'
@@ -315,6 +316,12 @@ test('compare and ratio, top values and contributions come from metrics with the
       }),
     )
   }
+  // Readers are told of the watermark a moment later, and results have it: it must not move between the two.
+  const isSettled = `SELECT ${watermarkSql('o.tenant_id')} = max(w.highest_at) - make_interval(secs => o.allowed_lateness_s) AS settled
+                       FROM tenant o JOIN watermark w USING (tenant_id) GROUP BY o.tenant_id`
+  await expect
+    .poll(async () => (await database.pool.query(isSettled)).rows, { timeout: 20_000 })
+    .toEqual([{ settled: true }])
   const fromMetrics = await all()
   // Of what a metric does not have (the plan of "paid", the value of "*"), single events are read in any case.
   expect(fromMetrics.map(({ source }) => source)).toEqual([
