@@ -99,6 +99,20 @@ describe('the balance of counts and outcomes', () => {
     })
   })
 
+  test('counts other partitions while the worker of one does not go on', async () => {
+    // The worker binds the log and goes.
+    const stopWorker = system.startWorker()
+    await system.append([rawRecord({ actor: 'a' })])
+    await system.untilApplied()
+    await stopWorker()
+    system.startCounter({ aheadMax: 10 })
+    await system.append(Array.from({ length: 11 }, () => rawRecord({ actor: 'a' })))
+    await system.untilCounted()
+    await system.append(['a', 'b'].map((actor) => rawRecord({ actor })))
+    // Of the 12 of the paused partition 11 are in flight, and the one of another.
+    await expect.poll(async () => sumOf(await system.balance()).inFlight).toBe(12)
+  })
+
   test.each<[string, string, number]>([
     ['an outcome too few', 'UPDATE outcome_minute SET stored = stored - 1 WHERE tenant_id = 1', 1],
     [

@@ -1,10 +1,12 @@
+import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { createDayPartitions } from '../db/day-partitions.ts'
+import { createDayPartitions, dayTable } from '../db/day-partitions.ts'
 import { createBalanceCheck } from './check-balance.ts'
 
 const DAY_MS = 86_400_000
 const quiet = { info() {}, warn() {}, error() {} }
+const OLD_DAYS = 10
 /** Of a record that was received long before the log took it: counts of it come at any time. */
 const LATE = "date_trunc('minute', now() - interval '30 minutes')"
 
@@ -13,7 +15,11 @@ beforeAll(async () => {
   database = await createTestDatabase()
   const today = Math.floor(Date.now() / DAY_MS)
   for (const table of ['log_count_minute', 'outcome_minute'])
-    await createDayPartitions({ pool: database.pool, table }).ensure([today - 1, today])
+    await createDayPartitions({ pool: database.pool, table }).ensure([
+      today - OLD_DAYS,
+      today - 1,
+      today,
+    ])
 })
 afterAll(() => database?.drop())
 beforeEach(() =>
@@ -89,5 +95,47 @@ describe('outcomes without a record, while the count is behind the workers', () 
     await setState({ counted: 30, applied: 30, stored: 30 })
     await one.run()
     expect(await found()).toEqual([])
+  })
+})
+
+describe('a comparison that takes too long', () => {
+  let pool: pg.Pool
+  const warnings: unknown[] = []
+  beforeAll(() => {
+    pool = new pg.Pool({ connectionString: database.url, statement_timeout: 300, max: 2 })
+  })
+  afterAll(() => pool?.end())
+  const checked = async () =>
+    (
+      await sql(
+        'SELECT checked_at IS NOT NULL AS checked, swept_at IS NOT NULL AS swept FROM balance_check',
+      )
+    ).rows
+
+  async function whileLocked(table: string, work: () => Promise<void>): Promise<void> {
+    const client = await database.pool.connect()
+    await client.query(`BEGIN; LOCK TABLE ${table}`)
+    await work()
+    await client.query('ROLLBACK')
+    client.release()
+  }
+
+  test('of the newest minutes ends nothing, and is not recorded as one', async () => {
+    await setState({ counted: 10, applied: 10, stored: 11 })
+    const logger = { ...quiet, warn: (fields: unknown) => void warnings.push(fields) }
+    const check = createBalanceCheck(pool, logger, async () => {})
+    await whileLocked(dayTable('outcome_minute', Math.floor(Date.now() / DAY_MS)), () =>
+      check.run(),
+    )
+    expect(await checked()).toEqual([])
+    expect(warnings.length).toBeGreaterThan(0)
+    await check.run()
+    expect(await checked()).toMatchObject([{ checked: true }])
+    expect(await found()).toEqual([-1])
+    // A sweep that left an hour out is none: the next one counts.
+    for (let runs = 0; (await checked())[0]?.swept !== true; runs++) {
+      expect(runs).toBeLessThan(6)
+      await check.run()
+    }
   })
 })

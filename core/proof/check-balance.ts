@@ -7,7 +7,7 @@ import type { ExecuteQuery } from './execute-query.ts'
 
 /**
  * Compares counts and outcomes all the time and keeps what differs in unaccounted_minute, where /metrics, /readyz and
- * the pipeline read it for nothing. The newest minutes each time; of the older ones as many days as take two seconds, so
+ * the pipeline read it for nothing. The newest minutes each time; of the older ones as many hours as take two seconds, so
  * that all of them are compared again and again.
  */
 export interface BalanceCheck {
@@ -15,14 +15,17 @@ export interface BalanceCheck {
 }
 
 const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 const NEWEST_MS = 60 * MINUTE_MS
 /** Edges may be fast by a day at most. */
 const AHEAD_MS = DAY_MS
-/** Of the older days, in one run; and how long it may take. */
-const SWEEP_DAYS = 3
+/** Of older minutes, in one run; and how long it may take. */
+const SWEEP_HOURS = 72
 const SWEEP_MS_MAX = 2_000
 /** So many differences are kept; more of them say nothing more. */
 const DIFFERENCES_MAX = 10_000
+
+const STATEMENT_TIMEOUT = '57014'
 
 /** How often the newest state is read again to find one in which the count is not behind the workers. */
 const ATTEMPTS_MAX = 5
@@ -34,8 +37,10 @@ export function createBalanceCheck(
   untilCounted: () => Promise<void>,
 ): BalanceCheck {
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  /** Days from this one on were compared; undefined: the sweep begins with the newest day. */
-  let nextDay: number | undefined
+  /** Hours from this one on were compared; undefined: the sweep begins with the newest one. */
+  let nextHour: number | undefined
+  /** An hour of this sweep could not be compared. */
+  let hasGap = false
   /** Differences are recorded, by this process or another one. */
   let hasRecorded = true
 
@@ -66,7 +71,22 @@ export function createBalanceCheck(
     }
   }
 
-  /** @returns whether all days that are kept were compared since the last time it did */
+  /** @returns whether it could be compared before its statement was ended */
+  async function compareInTime(fromMs: number, toMs: number): Promise<boolean> {
+    try {
+      await compare(fromMs, toMs)
+      return true
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== STATEMENT_TIMEOUT) throw error
+      logger.warn(
+        { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() },
+        'comparing counts of the log and outcomes took too long, trying again later',
+      )
+      return false
+    }
+  }
+
+  /** @returns whether all hours that are kept were compared since the last time it did */
   async function sweep(nowMs: number): Promise<boolean> {
     const oldest = Math.floor(nowMs / DAY_MS) - LIMITS.outcomeMinuteDays + 2
     const days = new Set([
@@ -74,17 +94,21 @@ export function createBalanceCheck(
       ...(await existingDays(pool, 'outcome_minute')),
     ])
     const pending = [...days]
-      .filter((day) => day >= oldest && day < (nextDay ?? Number.POSITIVE_INFINITY))
+      .filter((day) => day >= oldest)
+      .flatMap((day) => Array.from({ length: 24 }, (_, hour) => day * 24 + hour))
+      .filter((hour) => hour < (nextHour ?? Number.POSITIVE_INFINITY))
       .sort((a, b) => b - a)
     const deadline = performance.now() + SWEEP_MS_MAX
-    for (const day of pending.slice(0, SWEEP_DAYS)) {
-      await compare(day * DAY_MS, (day + 1) * DAY_MS)
-      nextDay = day
+    for (const hour of pending.slice(0, SWEEP_HOURS)) {
+      if (!(await compareInTime(hour * HOUR_MS, (hour + 1) * HOUR_MS))) hasGap = true
+      nextHour = hour
       if (performance.now() >= deadline) break
     }
-    const isDone = pending.every((day) => day >= (nextDay ?? day))
-    if (isDone) nextDay = undefined
-    return isDone
+    if (!pending.every((hour) => hour >= (nextHour ?? hour))) return false
+    const isComplete = !hasGap
+    nextHour = undefined
+    hasGap = false
+    return isComplete
   }
 
   return {
@@ -95,14 +119,15 @@ export function createBalanceCheck(
       )
       const nowMs = Number(rows[0]?.ms)
       hasRecorded = rows[0]?.recorded === true
-      await compare(floor(nowMs - NEWEST_MS), floor(nowMs + AHEAD_MS))
-      const isSwept = await sweep(nowMs)
-      await execute(
-        `INSERT INTO balance_check AS c (checked_at, swept_at) VALUES (clock_timestamp(), CASE WHEN $1 THEN clock_timestamp() END)
-         ON CONFLICT (only_row) DO UPDATE SET checked_at = EXCLUDED.checked_at, swept_at = coalesce(EXCLUDED.swept_at, c.swept_at)`,
-        [isSwept],
-      )
-      if (isSwept) await dropOld(pool, nowMs)
+      if (await compareInTime(floor(nowMs - NEWEST_MS), floor(nowMs + AHEAD_MS)))
+        await execute(
+          `INSERT INTO balance_check (checked_at) VALUES (clock_timestamp())
+           ON CONFLICT (only_row) DO UPDATE SET checked_at = EXCLUDED.checked_at`,
+          [],
+        )
+      if (!(await sweep(nowMs))) return
+      await execute('UPDATE balance_check SET swept_at = clock_timestamp()', [])
+      await dropOld(pool, nowMs)
     },
   }
 }

@@ -32,6 +32,8 @@ export interface LogCounterDeps {
   logger: Logger
   /** How often batches are added up and compared; every ten seconds unless set. */
   checkMs?: number
+  /** Records that a partition may be counted ahead of its worker; 500,000 unless set. */
+  aheadMax?: number
 }
 
 /** Few large batches: nobody waits for a count. */
@@ -40,8 +42,13 @@ const RENEW_MS = 2_000
 const RETRY_MS = 2_000
 const CHECK_MS = 10_000
 const STATEMENT_MS_MAX = 15_000
-/** How far the count may be ahead of the workers, in records of all partitions together. */
-const AHEAD_MAX = 2_000_000
+/**
+ * How far the count of a partition may be ahead of its worker, in records: while one is paused, counts would pile up. It
+ * is left out until it is ahead by half of that, the others are counted.
+ */
+const AHEAD_MAX = 500_000
+/** After this time a partition that was left out is looked at again. */
+const LEFT_OUT_MS = 30_000
 
 export function createLogCounter(deps: LogCounterDeps): LogCounter {
   const holder = randomUUID()
@@ -134,14 +141,22 @@ async function readLog(
   const positions = await readCountPositions(execute, deps.log)
   // Before a worker has read the log, or while it is another one: nobody applies anything.
   if (positions === undefined) return
-  const { from, logIdentity, nowMs } = positions
+  const { logIdentity, nowMs } = positions
+  const { aheadMax = AHEAD_MAX } = deps
+  const before = await readAhead(execute)
+  const from = new Map(
+    [...positions.from].filter(([partition]) => (before.get(partition) ?? 0) <= aheadMax / 2),
+  )
+  const isPartial = from.size < positions.from.size
+  if (from.size === 0) return await pause(LEFT_OUT_MS, signal)
   const decode = createCountDecoder(nowMs)
   const tenants = createTenantNames(execute)
   const client = await pool.connect()
   let broken: Error | undefined
   try {
     const batches = deps.log.batches(TOPICS.raw.name, {
-      ...{ from, identity: logIdentity, signal, ...READ },
+      ...{ from, identity: logIdentity, ...READ },
+      signal: isPartial ? AbortSignal.any([signal, AbortSignal.timeout(LEFT_OUT_MS)]) : signal,
     })
     for await (const batch of batches) {
       const decoded = batch.partitions.map((run) => ({ run, records: run.records.map(decode) }))
@@ -149,7 +164,9 @@ async function readLog(
       const runs = decoded.flatMap(({ run, records }) => toRuns(run, records, tenants.idOf))
       await writeCounts(client, batch, runs, logIdentity)
       onCounted()
-      await waitForWorkers(execute, signal)
+      const ahead = await readAhead(execute)
+      // Counting begins again without it.
+      if (batch.partitions.some(({ partition }) => (ahead.get(partition) ?? 0) > aheadMax)) return
     }
   } catch (error) {
     broken = error as Error
@@ -164,17 +181,14 @@ async function readLog(
   }
 }
 
-/** While workers are far behind, counts would pile up. */
-async function waitForWorkers(execute: ExecuteQuery, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const { rows } = await execute(
-      `SELECT coalesce(sum(greatest(c.next_offset - p.next_offset, 0)), 0)::float8 AS ahead
-         FROM log_count_position c JOIN log_position p ON p.topic = $1 AND p.partition = c.partition`,
-      [TOPICS.raw.name],
-    )
-    if (Number(rows[0]?.ahead) <= AHEAD_MAX) return
-    await pause(RETRY_MS, signal)
-  }
+/** How far the count of each partition is ahead of its worker, in records. */
+async function readAhead(execute: ExecuteQuery): Promise<Map<number, number>> {
+  const { rows } = await execute(
+    `SELECT c.partition, (c.next_offset - p.next_offset)::float8 AS ahead
+       FROM log_count_position c JOIN log_position p ON p.topic = $1 AND p.partition = c.partition`,
+    [TOPICS.raw.name],
+  )
+  return new Map(rows.map(({ partition, ahead }) => [partition as number, ahead as number]))
 }
 
 async function checkRegularly(

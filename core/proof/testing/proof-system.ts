@@ -29,7 +29,7 @@ export interface ProofSystem {
   execute: ExecuteQuery
   append(records: readonly NewRecord[]): Promise<void>
   startWorker(): () => Promise<void>
-  startCounter(): () => Promise<void>
+  startCounter(deps?: { aheadMax?: number }): () => Promise<void>
   /** Resolves when the worker has applied, and the reader counted, all that the log holds. */
   untilApplied(): Promise<void>
   untilCounted(): Promise<void>
@@ -89,11 +89,15 @@ export async function openProofSystem(
       start((signal) =>
         createWorker({ databaseUrl: database.url, log, logger: quiet }).run(signal),
       ),
-    startCounter: () =>
+    startCounter: (deps = {}) =>
       start((signal) =>
-        createLogCounter({ databaseUrl: database.url, log, logger: quiet, checkMs: 100 }).run(
-          signal,
-        ),
+        createLogCounter({
+          databaseUrl: database.url,
+          log,
+          logger: quiet,
+          checkMs: 100,
+          ...deps,
+        }).run(signal),
       ),
     untilApplied: () => until('log_position'),
     untilCounted: () => until('log_count_position'),
