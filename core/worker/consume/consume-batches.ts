@@ -22,9 +22,9 @@ export interface ConsumeDeps {
   /** For look-ups while the consumer's own connection writes. */
   execute: ExecuteQuery
   notifier: Pick<ChangeNotifier, 'notify'>
-  /** Called after every commit. */
   /** Called with each batch once it is written. */
   countSenders?: (decoded: readonly Decoded[]) => void
+  /** Called after every commit. */
   onWritten?: (written: AppliedBatch & { ms: number }) => void
 }
 
