@@ -155,11 +155,18 @@ test('denials are written for the tenant of their key, and of a flood the first 
   })
 })
 
+/** Other tests here write for ids without a tenant. */
+const createTenantOfItsOwn = (id: number, slug: string) =>
+  database.pool.query(
+    'INSERT INTO tenant (tenant_id, slug) OVERRIDING SYSTEM VALUE VALUES ($1, $2)',
+    [id, slug],
+  )
+
 test('a denial of a person or the operator names them, in the chain of the tenant where it was', async () => {
   const { rows: people } = await database.pool.query(
     "INSERT INTO person (issuer, subject, name) VALUES ('i', 's', 'Ada') RETURNING person_id AS id",
   )
-  await database.pool.query("INSERT INTO tenant (slug) VALUES ('people')")
+  await createTenantOfItsOwn(71, 'people')
   const denials = createDenialAudit(db, quiet)
   const event = { name: 'access-denied', outcome: 'denied', tenant: 'people' } as const
   for (const actor of [`person ${people[0].id}`, 'session 0123456789ab', 'provider x'])
@@ -177,7 +184,7 @@ test('a denial of a person or the operator names them, in the chain of the tenan
 })
 
 test('a flood of strangers or of one key keeps out no entry of another key, and is counted once a minute', async () => {
-  await database.pool.query("INSERT INTO tenant (slug) VALUES ('flood')")
+  await createTenantOfItsOwn(72, 'flood')
   const denials = createDenialAudit(db, quiet, { summaryMs: 200 })
   const event = { name: 'access-denied', outcome: 'denied', tenant: 'flood' } as const
   const { anonymous, each } = DENIALS_PER_MINUTE
