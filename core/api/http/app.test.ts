@@ -147,6 +147,22 @@ describe('sign-in', () => {
     expect(JSON.stringify(security)).not.toContain(link)
   })
 
+  test('a browser that signs in by another link has one session, and the former one has ended', async () => {
+    const signIn = async (headers?: Record<string, string>) => {
+      const response = await redeem(await mintLoginLink(fixture.db), headers)
+      return { cookie: response.headers.get('set-cookie')?.split(';')[0] as string }
+    }
+    const former = await signIn()
+    const other = await signIn()
+    const session = await signIn(former)
+    const statuses = [former, other, session].map(async (headers) => {
+      const body = JSON.stringify({ query: '{ viewer { kind } }' })
+      const all = { 'content-type': 'application/json', ...headers }
+      return (await get('/graphql', { method: 'POST', headers: all, body })).status
+    })
+    expect(await Promise.all(statuses)).toEqual([401, 200, 200])
+  })
+
   test('opening a link uses it up neither by GET nor by HEAD', async () => {
     const link = await mintLoginLink(fixture.db)
     for (const method of ['GET', 'HEAD']) {

@@ -109,16 +109,18 @@ function signInByLink(
     const from = originOfSession(c, deps)
     const session = looksLikeToken(token) ? await redeemLoginLink(db, token, from) : undefined
     if (session !== undefined) {
-      await db.transaction().execute((tx) =>
-        recordAudit(
+      const former = getCookie(c, sessionCookie(secure))
+      await db.transaction().execute(async (tx) => {
+        if (former !== undefined && looksLikeToken(former)) await endSession(tx, former)
+        await recordAudit(
           tx,
           { kind: 'operator', ...auditedRequest(c, deps) },
           {
             ...{ tenantId: 0, action: 'session.begun', object: 'operator' },
             after: { method: 'link', device: from.device },
           },
-        ),
-      )
+        )
+      })
       setSessionCookie(c, secure, session)
       securityLog?.record({ ...eventOf(c, deps), name: 'sign-in', outcome: 'allowed' })
       return c.body(null, 204)

@@ -315,6 +315,8 @@ test('what days that were dropped held is unknown only for results from before i
   })
   const explain = (query: MetricsInput, from: MetricsResult, to?: MetricsResult) =>
     explainChange(db, viewer, { ...query, fromAsOf: from.info.asOf, toAsOf: to?.info.asOf ?? null })
+  // What is late is late against this.
+  await send('ARRIVED', TODAY - 4)
   const first = await read()
   // On each of the days that are dropped then.
   const noons = Array.from({ length: DAYS }, (_, i) => (TODAY - i - 0.5) * DAY_MS)
