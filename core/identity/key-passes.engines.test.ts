@@ -34,8 +34,9 @@ beforeAll(async () => {
   await redis.ready(5_000)
   await createTenant(db, { tenant: 'acme' })
   await database.pool.query(
-    `INSERT INTO api_key (tenant_id, name, display_prefix, key_sha256, scopes)
-     SELECT 1, 'many', 'slu_sec_many', sha256(i::text::bytea), '{ingest}' FROM generate_series(1, $1::int) i`,
+    `WITH other AS (INSERT INTO tenant (slug) VALUES ('many') RETURNING tenant_id)
+     INSERT INTO api_key (tenant_id, name, display_prefix, key_sha256, scopes)
+     SELECT tenant_id, 'many', 'slu_sec_many', sha256(i::text::bytea), '{ingest}' FROM other, generate_series(1, $1::int) i`,
     [KEYS_PER_PAGE],
   )
   first = await keyWithId(FIRST_ID)
