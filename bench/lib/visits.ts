@@ -23,7 +23,7 @@ const URLS = [
 
 /**
  * Page views as a browser's edge logs them, each a request of its own, for the tenant `bench`.
- * @param userAgents how many different ones; 0: the record says nothing of the visitor, as where nothing is declared
+ * @param userAgents how many different ones; 0: the record has nothing about the visitor, as where nothing is declared
  */
 export function visits(count: number, userAgents: number): NewRecord[] {
   const now = Date.now()

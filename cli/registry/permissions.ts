@@ -1,7 +1,7 @@
 import type { Permission } from '../../core/identity/roles.ts'
 
 /**
- * What each command needs. Commands take the database itself, so whoever runs them is the operator: the table is what
+ * What each command needs. Commands take the database itself, so the person who runs them is the operator: the table is what
  * they would need by an API, and a test compares it with the commands that there are.
  */
 export const COMMAND_PERMISSIONS: Readonly<Record<string, Permission>> = {

@@ -7,7 +7,7 @@ import { RETENTION_DAYS_MIN } from './verify-audit.ts'
 const ENTRIES_MAX = 10_000
 
 /**
- * Deletes entries that are older than the retention, and says so in the chain itself: an entry names the last one that
+ * Deletes entries that are older than the retention, and records it in the chain itself: an entry names the last one that
  * was deleted and its hash, which is what the first one that is kept follows. That entry is newer than all that it stands
  * for, so there always is one.
  * @param db with the rights of the owner of the tables: the role that writes cannot delete

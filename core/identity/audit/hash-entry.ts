@@ -44,7 +44,7 @@ export function exportedEntry(entry: UnhashedEntry) {
 }
 
 /**
- * SHA-256 over the canonical JSON (RFC 8785) of an exported entry, the hash of the one before it included: whoever has
+ * SHA-256 over the canonical JSON (RFC 8785) of an exported entry, the hash of the one before it included: anybody who has
  * an export can compute it again without Sluice.
  * @returns 64 hexadecimal digits
  */

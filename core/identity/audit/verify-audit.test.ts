@@ -219,9 +219,9 @@ test('a verification names the first entry that is not as it was written', async
   )
 })
 
-test('entries that expired leave a chain that verifies, and says which ones are gone', async () => {
+test('entries that expired leave a chain that verifies and names which ones are gone', async () => {
   const kept = await fill(2, 12)
-  // A chain that is as old as it says: its hashes cover the times.
+  // A chain as old as its times: its hashes cover the times.
   await rehash(db, 2, (sequence) => (sequence <= 8 ? 401 : sequence <= 10 ? 399 : 0))
   expect(await expireAudit(db, 400)).toBe(8)
   expect(await verifyAudit(db, 2)).toMatchObject({ ok: true, entries: 5, first: 9 })

@@ -126,7 +126,7 @@ function createChain(expected: AuditPosition | undefined) {
   let last: StoredEntry | undefined
   let entries = 0
   let isExpectedFound = expected === undefined
-  /** What an entry says of those that expired before the first one. */
+  /** What an entry records of those that expired before the first one. */
   let anchor: Anchor | undefined
 
   function add(row: StoredEntry): Broken | undefined {
@@ -158,7 +158,7 @@ function createChain(expected: AuditPosition | undefined) {
     if (first && first.sequence !== 1 && !isAttested(first, anchor))
       return {
         sequence: 1,
-        reason: 'entries before the first one are missing, and none says that they expired',
+        reason: 'entries before the first one are missing, and none records that they expired',
       }
     const end = last?.sequence ?? 0
     if (end < (head?.sequence ?? 0))

@@ -43,7 +43,7 @@ test('credentials that were to be asked for again were given since the begin of 
   expect(isValid(() => check(Number.POSITIVE_INFINITY, false))).toBe(false)
 })
 
-test('an address counts where the provider says that it has verified it, or is trusted to have', () => {
+test('an address counts where the provider claims to have verified it, or is trusted to have', () => {
   const email = 'Ada@Example.com'
   const read = (claims: object, trustsEmail = false) =>
     readClaims({ ...settings, trustsEmail }, { sub: 'ada', ...claims })

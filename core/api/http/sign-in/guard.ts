@@ -73,7 +73,7 @@ export function denied(
   return sendProblem(c, code, headers, detail)
 }
 
-/** The request has an entry in the audit log that says what was refused. */
+/** The request has an entry in the audit log that names what was refused. */
 export function markDenialAudited(c: Context): void {
   c.set('isDenialAudited', true)
 }

@@ -112,7 +112,7 @@ test('somebody whom nobody has invited learns whom to ask, and leaves nothing be
 test.each([
   ['is of somebody else', { email: 'mallory@example.com', email_verified: true }],
   ['is not verified', { email: 'invited@example.com', email_verified: false }],
-  ['is said by nobody to be verified', { email: 'invited@example.com' }],
+  ['is verified by nobody', { email: 'invited@example.com' }],
   ['is missing', { email_verified: true }],
 ])(
   'an invitation cannot be accepted with an address that %s, and stays open',

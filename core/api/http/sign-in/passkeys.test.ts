@@ -338,7 +338,7 @@ test('a link signs in once, and one that was used leads to the other ways to sig
   await expect.poll(() => page.getByRole('alert').innerText()).toContain('was used, has expired')
   expect(new URL(page.url()).hash).toBe('')
   expect(await page.getByRole('button').allInnerTexts()).toContain('Continue with Liar & Söhne')
-  // Never to another host, whatever the address says.
+  // Never to another host, whatever the address is.
   for (const [to, path] of [
     ['//evil.example', '/'],
     ['/\\\\evil.example', '/'],

@@ -89,7 +89,7 @@ const EDITORS = ['editor', ...ADMINS] as const
 const VIEWERS = ['viewer', 'demoted to viewer', ...EDITORS] as const
 
 /**
- * Who may do what in `default`, written down once more: what the table of the product says is compared with what
+ * Who may do what in `default`, written down once more: the table of the product is compared with what
  * people expect, not with itself.
  */
 export const ALLOWED: Record<string, readonly SenderName[]> = {
