@@ -65,6 +65,11 @@ test('every entry is sent once its receiver takes it, in the order of each chain
     expect(
       lines.filter(({ tenant_id }) => tenant_id === tenant).map(({ sequence }) => sequence),
     ).toEqual(Array.from({ length: length as number }, (_, i) => i + 1))
+  // A delivery that is cut off before its response is sent again.
+  const delivered = async () =>
+    (await database.pool.query('SELECT sum(sequence)::int AS sequence FROM audit_delivery')).rows[0]
+      .sequence
+  await expect.poll(delivered).toBe(208)
   await webhook.close()
   await record(1, 'key later')
   start(url)
