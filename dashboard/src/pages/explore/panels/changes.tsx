@@ -1,6 +1,7 @@
 import { createMemo, For, Show } from 'solid-js'
+import { CloseButton } from '../../../components/close-button.tsx'
 import { QueryNotice } from '../../../components/error-notice.tsx'
-import { CloseIcon, WarnIcon } from '../../../components/icons.tsx'
+import { WarnIcon } from '../../../components/icons.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { Scroll } from '../../../components/scroll.tsx'
 import { SkeletonRows } from '../../../components/skeleton-rows.tsx'
@@ -37,17 +38,7 @@ export function Changes(props: { since: string }) {
             </span>
           </>
         }
-        aside={
-          <button
-            type="button"
-            class="button quiet"
-            title="Close (Esc)"
-            onClick={() => setSince(undefined)}
-          >
-            <CloseIcon />
-            Close
-          </button>
-        }
+        aside={<CloseButton title="Close (Esc)" onClick={() => setSince(undefined)} />}
       >
         <QueryNotice query={result} subject="The explanation is" />
         <Show

@@ -1,7 +1,7 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from 'solid-js'
 import { ChangeMark } from '../../../components/change-mark.tsx'
+import { CloseButton } from '../../../components/close-button.tsx'
 import { QueryNotice } from '../../../components/error-notice.tsx'
-import { CloseIcon } from '../../../components/icons.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { Scroll } from '../../../components/scroll.tsx'
 import { SkeletonRows } from '../../../components/skeleton-rows.tsx'
@@ -71,15 +71,7 @@ export function Contributions(props: { region: Region }) {
             >
               Zoom in
             </button>
-            <button
-              type="button"
-              class="button quiet"
-              title="Close (Esc)"
-              onClick={() => setRegion(undefined)}
-            >
-              <CloseIcon />
-              Close
-            </button>
+            <CloseButton title="Close (Esc)" onClick={() => setRegion(undefined)} />
           </>
         }
       >

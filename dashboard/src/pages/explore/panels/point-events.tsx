@@ -1,7 +1,8 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from 'solid-js'
+import { CloseButton } from '../../../components/close-button.tsx'
 import { QueryNotice } from '../../../components/error-notice.tsx'
 import { EventRow } from '../../../components/event-row.tsx'
-import { CheckIcon, CloseIcon } from '../../../components/icons.tsx'
+import { CheckIcon } from '../../../components/icons.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { SkeletonRows } from '../../../components/skeleton-rows.tsx'
 import { createQuery } from '../../../lib/api/query.ts'
@@ -85,17 +86,7 @@ function EventsPanel(props: { series: Series; point: SelectedPoint; index: numbe
           </span>
         </>
       }
-      aside={
-        <button
-          type="button"
-          class="button quiet"
-          title="Close the list (Esc)"
-          onClick={() => setPoint(undefined)}
-        >
-          <CloseIcon />
-          Close
-        </button>
-      }
+      aside={<CloseButton title="Close the list (Esc)" onClick={() => setPoint(undefined)} />}
     >
       <QueryNotice query={list} subject="The list is" />
       <Show
