@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase } from '../../tests/lib/database.ts'
 import { rawRecord, rawValue } from '../../tests/lib/records.ts'
-import { ROOT } from '../lib/paths.ts'
+import { startWorkerProcess } from '../../tests/lib/worker-process.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { readBalance } from './balance.ts'
 import { verify } from './verify/verify.ts'
@@ -18,12 +18,7 @@ test('the balance is 0 and a verification clean after workers, and the count wit
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   const log = await createPostgresLog({ url: database.url })
   let worker: ChildProcess | undefined
-  const start = () =>
-    spawn(process.execPath, ['core/main.ts', 'worker'], {
-      cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: database.url, SLUICE_LOG_LEVEL: 'error' },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+  const start = () => startWorkerProcess(database.url)
   const read = () =>
     readBalance((text, values) => database.pool.query(text, values), {
       ...{ fromMs: Date.now() - 86_400_000, toMs: Date.now() + 86_400_000, rowsMax: 10_000 },

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase } from '../../tests/lib/database.ts'
 import { countTotals, rawRecord, rawValue } from '../../tests/lib/records.ts'
-import { ROOT } from '../lib/paths.ts'
+import { startWorkerProcess } from '../../tests/lib/worker-process.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 
 const KILLS = 20
@@ -16,12 +16,7 @@ test('a worker that is killed twenty times under load loses nothing and counts n
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   const log = await createPostgresLog({ url: database.url })
   let worker: ChildProcess | undefined
-  const start = () =>
-    spawn(process.execPath, ['core/main.ts', 'worker'], {
-      cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: database.url, SLUICE_LOG_LEVEL: 'error' },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+  const start = () => startWorkerProcess(database.url)
 
   const expected = { stored: 0, duplicates: 0, conflicting: 0, dead: 0 }
   try {
