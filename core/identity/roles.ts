@@ -8,7 +8,7 @@ const OPERATOR = 'OPERATOR'
 const PERSON = 'PERSON'
 
 /**
- * The one table of what may be done, and the lowest role that may do it. OPERATOR: the operator alone; PERSON: whoever
+ * The one table of what may be done, and the lowest role that may do it. OPERATOR: the operator alone; PERSON: anybody who
  * is signed in. Every field, route, tool and command names one of these (docs/identity.md shows them).
  */
 export const PERMISSIONS = {

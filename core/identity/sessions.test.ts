@@ -200,7 +200,7 @@ describe('a session of a person', () => {
     expect(await isSessionValid(db, other)).toBe(true)
   })
 
-  test('ends when its provider says so: by subject, by session, or by both', async () => {
+  test('ends when its provider asks for it: by subject, by session, or by both', async () => {
     const someone = await findOrCreatePerson(db, { issuer: 'https://a.example', subject: 'ends' })
     const elsewhere = await findOrCreatePerson(db, { issuer: 'https://b.example', subject: 'ends' })
     const { personId } = someone

@@ -316,7 +316,7 @@ test('compare and ratio, top values and contributions come from metrics with the
       }),
     )
   }
-  // Readers are told of the watermark a moment later, and results have it: it must not move between the two.
+  // Readers see the watermark a moment later, and results have it: it must not move between the two.
   const isSettled = `SELECT ${watermarkSql('o.tenant_id')} = max(w.highest_at) - make_interval(secs => o.allowed_lateness_s) AS settled
                        FROM tenant o JOIN watermark w USING (tenant_id) GROUP BY o.tenant_id`
   await expect

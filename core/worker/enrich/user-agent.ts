@@ -3,7 +3,7 @@ import UAParser from 'ua-parser-js'
 import { LIMITS } from '../../../contract/limits.ts'
 import { cleanText } from './clean-text.ts'
 
-/** What a user agent says; names without versions, so that each has few values. */
+/** What a user agent names; names without versions, so that each has few values. */
 export interface UserAgent {
   browser?: string | undefined
   os?: string | undefined

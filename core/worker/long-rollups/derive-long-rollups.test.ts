@@ -74,7 +74,7 @@ beforeAll(async () => {
   await declare({ name: 'paid', events: 'order', filter: { plan: 'pro' }, dimensions: ['country'] })
   await vi.waitUntil(() => isBackfilled(database.pool), { timeout: 30_000 })
   await send(someEvents(1_000, (i) => NOW - ((i * 373_587) % (DAYS * DAY_MS))))
-  // Readers are told of a watermark a moment later.
+  // Readers see a watermark a moment later.
   const isDerived = async () => {
     await derive()
     return (await rows('SELECT FROM rollup_long_progress')).length === 3
@@ -144,7 +144,7 @@ async function expectManyRecounts(count = 15): Promise<void> {
     await expectRecount({ ...WHOLE, interval: 'DAY', ...(shape as { name: string }) })
 }
 
-/** What the longer rows are, without them: as if all were derived anew. */
+/** What the longer rows are, without them: as if all were derived again. */
 const LONG = `SELECT metric_id::int, series_id::int, minutes, bucket, count::int, value_count::int, sum, min, max, late_count::int
                 FROM rollup_long ORDER BY 1, 2, 3, 4`
 

@@ -5,7 +5,7 @@ import { pause } from '../../lib/pause.ts'
 import type { Decoded, EventRow } from '../decode/decoded.ts'
 
 /**
- * Counts with which client and from which page events come in, by API key and hour: whoever rotated a key sees who still
+ * Counts with which client and from which page events come in, by API key and hour: somebody who rotated a key sees who still
  * uses the old one. In memory first, added to Postgres every few seconds: ingest pays one entry of a map a batch and
  * sender. An estimate: what a worker counted since then is lost with it, and what is replayed counts twice.
  */

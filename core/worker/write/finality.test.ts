@@ -285,7 +285,7 @@ async function read(): Promise<void> {
   }
 }
 
-/** What each event says of how it came is what rollups count: late ones, and others only where they are none. */
+/** How each event came is what rollups count: late ones, and others only where they are none. */
 async function expectMarksOfEvents() {
   const { rows } = await database.pool.query(`
     SELECT (SELECT sum(late_count)::int FROM rollup_15m) AS late, count(*) FILTER (WHERE arrival = 'l')::int AS marked,

@@ -132,7 +132,7 @@ async function readWindow(
       }
     },
     async (partition, missing, to) => {
-      // The log may have dropped them since the range was read, as its retention says.
+      // The log may have dropped them since the range was read, by its retention.
       const start = (await context.log.offsets(TOPICS.raw.name)).find(
         (held) => held.partition === partition,
       )?.logStartOffset
