@@ -22,7 +22,11 @@ export function SignedOut() {
         <h1 id="signed-out">You are signed out.</h1>
         <Show when={hasPage()}>
           <p>
-            <a class="button primary" href={signInUrl(`${location.pathname}${location.search}`)}>
+            <a
+              class="button primary"
+              href={signInUrl(`${location.pathname}${location.search}`)}
+              rel="external"
+            >
               Sign in
             </a>
           </p>
@@ -106,7 +110,7 @@ export function NoTenant(props: { viewer: Viewer; onCheck(): void }) {
       <Brand />
       <h2 id="no-tenant">You are not a member of a tenant.</h2>
       <Show
-        when={props.viewer.person}
+        when={!props.viewer.isOperator && props.viewer.person}
         fallback={
           <>
             <p>There is none yet. Create the first one, here or in a terminal:</p>

@@ -36,9 +36,12 @@ export function Shell(props: {
 }) {
   const { urlState, now } = props
   const tenants = createMemo(() => props.viewer.tenants.map((tenant) => tenant.id))
-  const tenant = createMemo(
-    () => urlState.tenant() ?? props.viewer.onboarding?.tenant ?? tenants()[0] ?? '',
-  )
+  const onboardingTenant = () => {
+    const { onboarding, hasMoreTenants } = props.viewer
+    const id = onboarding?.tenant
+    return id !== undefined && (hasMoreTenants || tenants().includes(id)) ? id : undefined
+  }
+  const tenant = createMemo(() => urlState.tenant() ?? onboardingTenant() ?? tenants()[0] ?? '')
   const isAllowed = createMemo(() => tenants().includes(tenant()))
   /** One that is not listed was just chosen: whether it exists is on its way. */
   const isUnknown = () =>

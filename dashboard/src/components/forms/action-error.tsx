@@ -29,7 +29,7 @@ function SignInAgain() {
     <>
       <strong>Sign in again to make this change.</strong> You signed in more than 15 minutes ago.
       Nothing was changed.{' '}
-      <a href={signInAgainUrl(`${location.pathname}${location.search}`)}>
+      <a href={signInAgainUrl(`${location.pathname}${location.search}`)} rel="external">
         Sign in and come back to this page
       </a>
     </>

@@ -1,3 +1,4 @@
+import type { Hono } from 'hono'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import {
   createQueryFixture,
@@ -7,6 +8,10 @@ import { createCoreApp } from '../../../../core/api/http/app.ts'
 import { createMetrics } from '../../../../core/api/http/metrics.ts'
 import { serveApp } from '../../../../core/api/http/serve.ts'
 import { loginUrl, mintLoginLink } from '../../../../core/identity/login-links.ts'
+import {
+  DEFAULT_SIGN_IN,
+  type SignInSettings,
+} from '../../../../core/identity/sign-in/sign-in-settings.ts'
 import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
 import {
   launchBrowser,
@@ -26,15 +31,23 @@ export interface ServedDashboard {
   openPage(timezoneId: string, options?: BrowserContextOptions): Promise<Page>
   /** The same for somebody who is no operator, and whose session has that token. */
   openPageOf(token: string, options?: BrowserContextOptions): Promise<Page>
+  /** A page of a browser of its own that nobody is signed in to. */
+  openSignedOut(options?: BrowserContextOptions): Promise<Page>
   /** What the server answers to a signed-in browser. */
   ask(query: string, variables?: object): Promise<Record<string, unknown>>
   close(): Promise<void>
 }
 
-/** @param hasPipeline whether events can be sent, and are stored */
+export interface ServeOptions {
+  /** Whether events can be sent, and are stored. */
+  hasPipeline?: boolean
+  /** How people sign in, with the URL at which core listens; by links alone unless given. */
+  signInSettings?: (coreUrl: string) => Promise<Partial<SignInSettings>>
+}
+
 export async function serveDashboard(
   tenants: string[],
-  { hasPipeline = false } = {},
+  { hasPipeline = false, signInSettings }: ServeOptions = {},
 ): Promise<ServedDashboard> {
   // Of several files that begin at once one may find the folder removed by another; the next try finds it built.
   await buildAll().catch(() => buildAll())
@@ -46,14 +59,17 @@ export async function serveDashboard(
   ])
   if (hasPipeline) pipeline = await runPipeline(fixture)
   const { db, log, graphql } = fixture
-  const app = createCoreApp({
+  // The port has to be known before the settings of the sign-in are.
+  let handle: Hono['fetch'] = () => new Response(null, { status: 503 })
+  const core = await serveApp({ fetch: (request, env) => handle(request, env) }, { port: 0 })
+  const signInOptions = { ...DEFAULT_SIGN_IN, ...(await signInSettings?.(core.url)) }
+  handle = createCoreApp({
     db,
     log,
     logger: { error() {} },
     metrics: createMetrics({ db, log }),
-    api: { graphql, dashboardFolder: DASHBOARD_FOLDER, edgeUrl },
-  })
-  const core = await serveApp(app, { port: 0 })
+    api: { graphql, dashboardFolder: DASHBOARD_FOLDER, edgeUrl, signIn: signInOptions },
+  }).fetch
   const session = await fixture.session()
   const pages: Page[] = []
   const newPage = async (options: BrowserContextOptions): Promise<Page> => {
@@ -84,6 +100,7 @@ export async function serveDashboard(
       await page.context().addCookies([{ name: 'sluice_session', value: token, url: core.url }])
       return page
     },
+    openSignedOut: (options = {}) => newPage({ timezoneId: 'Europe/Berlin', ...options }),
     async ask(query, variables = {}) {
       const { data, errors } = await fixture.execute(query, session, variables)
       if (errors) throw new Error(errors[0]?.message)

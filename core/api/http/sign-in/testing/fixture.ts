@@ -27,12 +27,16 @@ export interface SignInFixture {
   close(): Promise<void>
 }
 
-/** @param settingsOf with the URL at which core listens */
+/**
+ * @param settingsOf with the URL at which core listens
+ * @param tenants those that exist, two unless given
+ */
 export async function startSignInFixture(
   settingsOf: (coreUrl: string) => Promise<Partial<SignInSettings>> | Partial<SignInSettings>,
   providerOptions: ProviderOptions = {},
+  tenants?: string[],
 ): Promise<SignInFixture> {
-  const query = await createQueryFixture()
+  const query = await createQueryFixture(tenants)
   const { db, log, graphql } = query
   const security: SecurityEvent[] = []
   const warnings: { error?: string }[] = []
