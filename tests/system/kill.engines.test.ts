@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verify } from '../../core/proof/verify/verify.ts'
 import { mulberry32 } from '../../tools/demo/traffic.ts'
 import { type Fleet, type MemberName, startFleet } from '../lib/fleet.ts'
 import { startFlood } from '../lib/flood.ts'
 import { NO_DISCREPANCIES, recount } from '../lib/recount.ts'
+import { watchBalance } from '../lib/watch-balance.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is
@@ -30,6 +32,7 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
     console.log(`  kill: seed ${SEED}, events through ${EDGE}`)
     const random = mulberry32(SEED)
     const began = Date.now()
+    const balance = watchBalance(fleet.databaseUrl)
     const flood = startFlood({
       url: fleet.edgeUrl,
       key: await fleet.newTenant('kills'),
@@ -46,6 +49,12 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
       `  kill: ${EVENTS} events in ${seconds.toFixed(0)} s; killed ${killed.join(', ')}; ` +
         `responses ${summarize(flood.statuses)}; ${summarize(Object.entries(figures))}`,
     )
+    await balance.stop()
+    const proof = await verify({ databaseUrl: fleet.databaseUrl, log: fleet.log })
+    console.log(
+      `  kill: balance read ${balance.looks} times (Postgres away ${balance.missed} times), ` +
+        `unaccounted: ${balance.unaccounted.length}; verified: ${summarize(Object.entries(proof.checked))}`,
+    )
     const { stored, duplicates, dead } = figures
     console.log(
       `  kill: accepted: ${flood.accepted}, stored: ${stored}, duplicates: ${duplicates}, dead: ${dead}, ` +
@@ -53,6 +62,9 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
     )
     expect(flood.unexpected).toEqual([])
     expect(wrong).toEqual(NO_DISCREPANCIES)
+    expect(balance.unaccounted).toEqual([])
+    expect(balance.looks).toBeGreaterThan(seconds / 10)
+    expect(proof).toMatchObject({ clean: true, differences: [], notChecked: [] })
     expect(restarts.filter((why) => /missing from the log|corrupt/.test(why))).toEqual([])
     // Those that were meant to be, and those whose answer was lost on its way.
     expect(figures.duplicates).toBeGreaterThanOrEqual(flood.repeated)
