@@ -210,11 +210,16 @@ describe('a session of a person', () => {
     ]
     const other = await begin(elsewhere.personId, { providerSession: 'sid-1' })
     const issuer = 'https://a.example'
-    expect(await endProviderSessions(db, { issuer })).toBe(0)
-    expect(await endProviderSessions(db, { issuer, subject: 'ends', sid: 'sid-3' })).toBe(0)
-    expect(await endProviderSessions(db, { issuer, sid: 'sid-1' })).toBe(1)
+    const begunBeforeS = Date.now() / 1_000 + 60
+    const before = begunBeforeS - 3_600
+    expect(await endProviderSessions(db, { issuer, sid: 'sid-1', begunBeforeS: before })).toBe(0)
+    expect(await endProviderSessions(db, { issuer, begunBeforeS })).toBe(0)
+    expect(
+      await endProviderSessions(db, { issuer, subject: 'ends', sid: 'sid-3', begunBeforeS }),
+    ).toBe(0)
+    expect(await endProviderSessions(db, { issuer, sid: 'sid-1', begunBeforeS })).toBe(1)
     expect([await isSessionValid(db, one), await isSessionValid(db, two)]).toEqual([false, true])
-    expect(await endProviderSessions(db, { issuer, subject: 'ends' })).toBe(1)
+    expect(await endProviderSessions(db, { issuer, subject: 'ends', begunBeforeS })).toBe(1)
     expect(await isSessionValid(db, other)).toBe(true)
   })
 })

@@ -207,7 +207,14 @@ export async function endProviderSessions(
     issuer,
     subject,
     sid,
-  }: { issuer: string; subject?: string | undefined; sid?: string | undefined },
+    begunBeforeS,
+  }: {
+    issuer: string
+    subject?: string | undefined
+    sid?: string | undefined
+    /** Seconds since 1970. */
+    begunBeforeS: number
+  },
 ): Promise<number> {
   if (subject === undefined && sid === undefined) return 0
   const { rows } = await sql`
@@ -215,6 +222,7 @@ export async function endProviderSessions(
      WHERE s.person_id = p.person_id AND s.method = 'oidc' AND p.issuer = ${issuer}
        AND (${subject ?? null}::text IS NULL OR p.subject = ${subject ?? null}::text)
        AND (${sid ?? null}::text IS NULL OR s.provider_session = ${sid ?? null}::text)
+       AND s.created_at < to_timestamp(${begunBeforeS}::float8)
     RETURNING 1`.execute(db)
   return rows.length
 }

@@ -7,13 +7,15 @@ const VALID_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}
 /** Sent with every response, unless the key has a list of origins (`checkOrigin`). */
 const ANY_ORIGIN = { 'access-control-allow-origin': '*' }
 /**
- * No browser guesses another type for a response, and nobody keeps one: the few that may be kept say so themselves.
+ * No browser guesses another type for a response, runs or frames it, and nobody keeps one: the few that may be kept, and
+ * the page of the documentation, have their own.
  * HSTS only over TLS, since browsers ignore it elsewhere.
  */
 const ALWAYS = {
   ...ANY_ORIGIN,
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 }
 const HSTS = 'max-age=31536000; includeSubDomains'
 const EXPOSED_HEADERS =

@@ -39,7 +39,7 @@ function mayEndWithSlash(known: string): boolean {
 
 /** Headers of the connection, of CORS, or of every response; no operation documents them. */
 const UNDOCUMENTED_HEADERS =
-  /^(connection|content-length|content-type|date|keep-alive|transfer-encoding|vary|access-control-expose-headers|cache-control|x-content-type-options|strict-transport-security)$/
+  /^(connection|content-length|content-type|date|keep-alive|transfer-encoding|vary|access-control-expose-headers|cache-control|content-security-policy|x-content-type-options|strict-transport-security)$/
 
 /** The ways in which a response violates the document. */
 export function findViolations(

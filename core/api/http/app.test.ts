@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -567,7 +569,7 @@ describe('serving the dashboard', () => {
       'cross-origin-opener-policy': 'same-origin',
       'cross-origin-resource-policy': 'same-origin',
       'referrer-policy': 'no-referrer',
-      'strict-transport-security': 'max-age=31536000',
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
       'cache-control': path === '/' ? 'no-cache' : 'no-store',
@@ -595,6 +597,21 @@ describe('serving the dashboard', () => {
     ])
       expect((await raw(path, { host: 'localhost' })).body).not.toContain('outside')
     expect((await get('/', { method: 'DELETE' })).status).toBe(404)
+  })
+
+  test('sends nothing of a TRACE request back', async () => {
+    const { hostname, port } = new URL(core.url)
+    const socket = connect(Number(port), hostname)
+    let text = ''
+    socket.on('data', (data: Buffer) => {
+      text += data.toString()
+    })
+    socket.end(
+      'TRACE /login HTTP/1.1\r\nHost: localhost\r\nX-Secret: abc\r\nConnection: close\r\n\r\n',
+    )
+    await once(socket, 'close')
+    expect(text).toMatch(/^HTTP\/1\.1 [45]\d\d /)
+    expect(text).not.toContain('abc')
   })
 
   test('responds with how to build a dashboard that was not built', async () => {
@@ -644,7 +661,10 @@ describe('every response', () => {
           headers.get('strict-transport-security'),
         ],
         path,
-      ).toEqual(['nosniff', 'no-store', 'max-age=31536000'])
+      ).toEqual(['nosniff', 'no-store', 'max-age=31536000; includeSubDomains'])
+      expect(headers.get('content-security-policy'), path).toMatch(
+        /^default-src 'none'.*frame-ancestors 'none'/,
+      )
     }
     const plain = createCoreApp({ ...deps(), api: { ...deps().api, publicUrl: undefined } })
     const { headers } = await plain.request('http://localhost/login')

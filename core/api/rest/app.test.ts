@@ -127,6 +127,9 @@ describe('GET /v1/metrics/{name}', () => {
       Accept: 'text/csv',
     })
     expect(response.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    expect(response.headers.get('content-disposition')).toBe(
+      'attachment; filename="metrics-order.csv"',
+    )
     expect(response.headers.get('sluice-source')).toBe('raw')
     expect(response.headers.get('sluice-final')).toMatch(/^(true|false)$/)
     const [header, ...lines] = (await response.text()).trimEnd().split('\r\n')

@@ -25,6 +25,7 @@ export const JSON_TYPE = 'application/json'
 export type TableType = typeof CSV | typeof NDJSON | typeof JSON_TYPE
 /** Long enough for any list, too short to cost anything. */
 const ACCEPT_CHARS_MAX = 1_000
+const FILE_NAME_CHARS_MAX = 60
 
 /**
  * Responds in the format of `Accept`: JSON with `data` and `meta`; CSV, one row a line; or NDJSON, one row a line.
@@ -41,9 +42,20 @@ export function respond(c: Context, result: RestResult): Response {
   }
   const known = c.req.header('if-none-match')?.split(',') ?? []
   if (known.some((each) => each.trim() === etag)) return c.body(null, 304, headers)
-  headers['Content-Type'] = type === JSON_TYPE ? JSON_TYPE : `${type}; charset=utf-8`
+  Object.assign(headers, headersOf(type, c.req.path))
   if ('meta' in result && type !== JSON_TYPE) Object.assign(headers, metaHeaders(result.meta))
   return c.body(bodyOf(type, result), 200, headers)
+}
+
+/** Of CSV and NDJSON with a file's name, so that a browser saves them and shows nothing: "metrics-orders.csv". */
+export function headersOf(type: TableType, path: string): Record<string, string> {
+  if (type === JSON_TYPE) return { 'Content-Type': JSON_TYPE }
+  const name = path.replace(/^\/v1\//, '').replaceAll(/[^A-Za-z0-9]+/g, '-')
+  const file = `${name.slice(0, FILE_NAME_CHARS_MAX)}.${type === CSV ? 'csv' : 'ndjson'}`
+  return {
+    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Disposition': `attachment; filename="${file}"`,
+  }
 }
 
 /** The first of the three that the client names; JSON unless it names one. */

@@ -3,7 +3,7 @@ import { ApiError } from '../../lib/api-error.ts'
 import { pause } from '../../lib/pause.ts'
 import type { ResultBudget } from '../operations/result-budget.ts'
 import { toApiError } from '../to-api-error.ts'
-import { linesOf, type TableType } from './formats.ts'
+import { headersOf, linesOf, type TableType } from './formats.ts'
 import type { AcquirePages } from './page-limit.ts'
 
 export interface Page {
@@ -80,7 +80,7 @@ export function createRowStreams({
       cancel: end,
     }
     const headers = {
-      'Content-Type': `${type}; charset=utf-8`,
+      ...headersOf(type, c.req.path),
       'Cache-Control': 'no-store',
       Vary: 'Accept, Authorization, X-API-Key, Cookie',
     }

@@ -73,12 +73,12 @@ test('a subject has 1 to 255 characters of ASCII, and a session id that is too l
 test('a logout token is of the last five minutes, exactly, and names a session, a person, or both', () => {
   const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
   const read = (claims: object) =>
-    readLogoutToken({ jti: 'id', iat: 1_000, events, sub: 'ada', ...claims }, 1_000)
+    readLogoutToken({ jti: 'id', iat: 1_000, events, sub: 'ada', ...claims }, 'logout+jwt', 1_000)
   const at = (iat: unknown) => isValid(() => read({ iat }))
   expect([699, 700, 1_060, 1_061, '1000'].map(at)).toEqual([false, true, true, false, false])
-  expect(read({})).toEqual({ subject: 'ada' })
-  expect(read({ sid: 's' })).toEqual({ sid: 's', subject: 'ada' })
-  expect(read({ sid: 's', sub: undefined })).toEqual({ sid: 's' })
+  expect(read({})).toEqual({ subject: 'ada', begunBeforeS: 1_060 })
+  expect(read({ sid: 's' })).toEqual({ sid: 's', subject: 'ada', begunBeforeS: 1_060 })
+  expect(read({ sid: 's', sub: undefined })).toEqual({ sid: 's', begunBeforeS: 1_060 })
   for (const nobody of [
     { sub: '' },
     { sub: 7, sid: 7 },

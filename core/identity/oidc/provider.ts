@@ -1,4 +1,4 @@
-import { type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { decodeProtectedHeader, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -158,7 +158,11 @@ export function createProvider(
       }),
     verifyLogoutToken: (token, nowS) =>
       describingErrors(async () =>
-        readLogoutToken(await verify(await discover(), token, nowS), nowS),
+        readLogoutToken(
+          await verify(await discover(), token, nowS),
+          decodeProtectedHeader(token).typ,
+          nowS,
+        ),
       ),
   }
 }

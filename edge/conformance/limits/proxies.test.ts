@@ -31,6 +31,9 @@ describeEdges(
       for (const { headers } of [https, http]) {
         expect(headers['x-content-type-options']).toBe('nosniff')
         expect(headers['cache-control']).toBe('no-store')
+        expect(headers['content-security-policy']).toBe(
+          "default-src 'none'; frame-ancestors 'none'",
+        )
       }
     })
   },

@@ -38,9 +38,9 @@ export function backChannelLogout(
         tokens[0] as string,
         await readDatabaseTime(db),
       )
-      const { subject, sid } = loggedOut
+      const { subject } = loggedOut
       await db.transaction().execute(async (tx) => {
-        const sessions = await endProviderSessions(tx, { issuer, subject, sid })
+        const sessions = await endProviderSessions(tx, { issuer, ...loggedOut })
         if (sessions === 0) return
         const actor = { kind: 'system', ...auditedRequest(c, deps) } as const
         const after = { sessions, subject, reason: 'back-channel logout' }

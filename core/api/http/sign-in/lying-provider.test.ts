@@ -293,7 +293,7 @@ test('a sign-in begins with a POST of a page of Sluice alone', async () => {
   expect(browser.cookiesOf(url()).size).toBe(0)
 })
 
-test.each<[string, Record<string, unknown>, number]>([
+test.each<[string, Record<string, unknown>, number, object?]>([
   ['of now', {}, 200],
   ['of five minutes ago', { iat: -290 }, 200],
   ['of six minutes ago', { iat: -360 }, 400],
@@ -306,7 +306,10 @@ test.each<[string, Record<string, unknown>, number]>([
   ['of another issuer', { iss: 'http://127.0.0.1:1' }, 400],
   ['of nobody', { sub: undefined }, 400],
   ['that has expired', { exp: -100 }, 400],
-])('a logout token %s', async (_, claims, status) => {
+  ['of the type of today', {}, 200, { typ: 'logout+jwt' }],
+  ['of the type of before', {}, 200, { typ: 'JWT' }],
+  ['of the type of an access token', {}, 400, { typ: 'at+jwt' }],
+])('a logout token %s', async (_, claims, status, header = {}) => {
   const browser = new TestBrowser()
   provider.lies = { claims: { sid: 'session-1' } }
   await browser.open(await begin(browser))
@@ -323,9 +326,26 @@ test.each<[string, Record<string, unknown>, number]>([
   expect((await logOut(unsigned(all))).status).toBe(400)
   expect((await logOut(signedWithPublicKey(all, provider.keys))).status).toBe(400)
   expect(await browser.viewer(url())).toBe('PERSON')
-  const response = await logOut(await provider.sign(all))
+  const response = await logOut(await provider.sign(all, { ...header }))
   expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store'])
-  expect(await browser.viewer(url())).toBe(status === 200 ? 'UNAUTHENTICATED' : 'PERSON')
+  // One of five minutes ago is from before this session.
+  const hasEnded = status === 200 && claims.iat === undefined
+  expect(await browser.viewer(url())).toBe(hasEnded ? 'UNAUTHENTICATED' : 'PERSON')
+})
+
+test('a logout token that is sent once more ends no session that began after it', async () => {
+  provider.lies = { claims: { sid: 'session-2' } }
+  const browser = new TestBrowser()
+  await browser.open(await begin(browser))
+  const token = await provider.sign({
+    ...{ iss: provider.issuer, aud: 'sluice', sub: 'lisa', jti: 'an-id' },
+    ...{ iat: now() - 100, exp: now() + 300 },
+    events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+  })
+  const body = new URLSearchParams({ logout_token: token })
+  const sent = await fetch(`${url()}/logout/oidc/liar/back-channel`, { method: 'POST', body })
+  expect(sent.status).toBe(200)
+  expect(await browser.viewer(url())).toBe('PERSON')
 })
 
 test('nothing of what a provider sends reaches the log', () => {
