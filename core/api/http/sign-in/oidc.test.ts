@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { applyOperators } from '../../../identity/sign-in/operators.ts'
 import { CALLBACKS_PER_MINUTE } from './oidc.ts'
 import { type SignInFixture, startSignInFixture, TestBrowser } from './testing/fixture.ts'
-import { CLIENT, type RealProvider, startRealProvider } from './testing/real-provider.ts'
+import { type RealProvider, startProviderOf } from './testing/real-provider.ts'
 
 /** Sign-in at two providers of the package oidc-provider. */
 let fixture: SignInFixture
@@ -11,18 +11,14 @@ let other: RealProvider
 beforeAll(async () => {
   fixture = await startSignInFixture(
     async (coreUrl) => {
-      const start = (id: string) =>
-        startRealProvider(() => ({
-          callback: `${coreUrl}/login/oidc/${id}/callback`,
-          backChannel: `${coreUrl}/logout/oidc/${id}/back-channel`,
-        }))
-      ;[work, other] = await Promise.all([start('work'), start('other')])
-      const settings = { clientId: CLIENT.id, clientSecret: CLIENT.secret, trustsEmail: false }
+      const [first, second] = await Promise.all([
+        startProviderOf(coreUrl, 'work', 'Work'),
+        startProviderOf(coreUrl, 'other', 'Other'),
+      ])
+      work = first.provider
+      other = second.provider
       return {
-        providers: [
-          { id: 'work', name: 'Work', issuer: work.issuer, ...settings },
-          { id: 'other', name: 'Other', issuer: other.issuer, ...settings },
-        ],
+        providers: [first.settings, second.settings],
         operators: [{ issuer: work.issuer, email: 'root@example.com' }],
         contact: '<it@example.com>',
       }

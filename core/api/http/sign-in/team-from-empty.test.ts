@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type SignInFixture, startSignInFixture, TestBrowser } from './testing/fixture.ts'
-import { CLIENT, type RealProvider, startRealProvider } from './testing/real-provider.ts'
+import { type RealProvider, startProviderOf } from './testing/real-provider.ts'
 
 /** A system without tenants and people, one operator by setting, and a provider of the package oidc-provider. */
 let fixture: SignInFixture
@@ -8,13 +8,10 @@ let provider: RealProvider
 beforeAll(async () => {
   fixture = await startSignInFixture(
     async (coreUrl) => {
-      provider = await startRealProvider(() => ({
-        callback: `${coreUrl}/login/oidc/work/callback`,
-        backChannel: `${coreUrl}/logout/oidc/work/back-channel`,
-      }))
-      const client = { clientId: CLIENT.id, clientSecret: CLIENT.secret, trustsEmail: false }
+      const work = await startProviderOf(coreUrl, 'work', 'Work')
+      provider = work.provider
       return {
-        providers: [{ id: 'work', name: 'Work', issuer: provider.issuer, ...client }],
+        providers: [work.settings],
         operators: [{ issuer: provider.issuer, email: 'root@example.com' }],
       }
     },

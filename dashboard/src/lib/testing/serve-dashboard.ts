@@ -1,4 +1,3 @@
-import type { Hono } from 'hono'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import {
   createQueryFixture,
@@ -6,7 +5,7 @@ import {
 } from '../../../../core/api/graphql/testing/fixture.ts'
 import { createCoreApp } from '../../../../core/api/http/app.ts'
 import { createMetrics } from '../../../../core/api/http/metrics.ts'
-import { serveApp } from '../../../../core/api/http/serve.ts'
+import { serveLate } from '../../../../core/api/http/sign-in/testing/serve-late.ts'
 import { loginUrl, mintLoginLink } from '../../../../core/identity/login-links.ts'
 import {
   DEFAULT_SIGN_IN,
@@ -59,17 +58,16 @@ export async function serveDashboard(
   ])
   if (hasPipeline) pipeline = await runPipeline(fixture)
   const { db, log, graphql } = fixture
-  // The port has to be known before the settings of the sign-in are.
-  let handle: Hono['fetch'] = () => new Response(null, { status: 503 })
-  const core = await serveApp({ fetch: (request, env) => handle(request, env) }, { port: 0 })
+  const { core, serve } = await serveLate()
   const signInOptions = { ...DEFAULT_SIGN_IN, ...(await signInSettings?.(core.url)) }
-  handle = createCoreApp({
+  const app = createCoreApp({
     db,
     log,
     logger: { error() {} },
     metrics: createMetrics({ db, log }),
     api: { graphql, dashboardFolder: DASHBOARD_FOLDER, edgeUrl, signIn: signInOptions },
-  }).fetch
+  })
+  serve(app)
   const session = await fixture.session()
   const pages: Page[] = []
   const newPage = async (options: BrowserContextOptions): Promise<Page> => {

@@ -10,7 +10,8 @@ import type { SecurityEvent } from '../../../../lib/security-log.ts'
 import { createQueryFixture, type QueryFixture } from '../../../graphql/testing/fixture.ts'
 import { createCoreApp } from '../../app.ts'
 import { createMetrics } from '../../metrics.ts'
-import { type Served, serveApp } from '../../serve.ts'
+import type { Served } from '../../serve.ts'
+import { serveLate } from './serve-late.ts'
 
 /** Core in front of a Postgres, and who signs in to it without a browser. */
 export interface SignInFixture {
@@ -40,10 +41,7 @@ export async function startSignInFixture(
   const { db, log, graphql } = query
   const security: SecurityEvent[] = []
   const warnings: { error?: string }[] = []
-  // The port has to be known before the settings are.
-  let handle: (request: Request, env: object) => Response | Promise<Response> = () =>
-    new Response(null, { status: 503 })
-  const core = await serveApp({ fetch: (request, env) => handle(request, env) }, { port: 0 })
+  const { core, serve } = await serveLate()
   const app = createCoreApp({
     db,
     log,
@@ -59,7 +57,7 @@ export async function startSignInFixture(
     // Each client of a test has an address of its own where it matters.
     addressOf: (peer, headers) => headers.get('x-test-address') ?? peer,
   })
-  handle = app.fetch
+  serve(app)
   let auditedThrough = 0
   return {
     ...{ core, db, query, security, warnings },

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider from 'oidc-provider'
+import type { ProviderSettings } from '../../../../identity/sign-in/sign-in-settings.ts'
 
 export interface Account {
   email?: string
@@ -25,10 +26,24 @@ export interface RealProvider {
   close(): Promise<void>
 }
 
-export const CLIENT = { id: 'sluice', secret: 'a-client-secret-of-the-tests' }
+const CLIENT = { id: 'sluice', secret: 'a-client-secret-of-the-tests' }
+
+/** A provider for the core at this URL, and the settings with which core knows it as `id`. */
+export async function startProviderOf(
+  coreUrl: string,
+  id: string,
+  name: string,
+): Promise<{ provider: RealProvider; settings: ProviderSettings }> {
+  const provider = await startRealProvider(() => ({
+    callback: `${coreUrl}/login/oidc/${id}/callback`,
+    backChannel: `${coreUrl}/logout/oidc/${id}/back-channel`,
+  }))
+  const client = { clientId: CLIENT.id, clientSecret: CLIENT.secret, trustsEmail: false }
+  return { provider, settings: { id, name, issuer: provider.issuer, ...client } }
+}
 
 /** @param clientOf the URLs of Sluice, which are known once it listens */
-export async function startRealProvider(
+async function startRealProvider(
   clientOf: () => { callback: string; backChannel: string },
 ): Promise<RealProvider> {
   let handle: (request: IncomingMessage, response: ServerResponse) => void = () => {}

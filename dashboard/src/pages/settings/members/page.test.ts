@@ -1,9 +1,8 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
-  CLIENT,
   type RealProvider,
-  startRealProvider,
+  startProviderOf,
 } from '../../../../../core/api/http/sign-in/testing/real-provider.ts'
 import { expectAccessible } from '../../../lib/testing/looks.ts'
 import { type ServedDashboard, serveDashboard } from '../../../lib/testing/serve-dashboard.ts'
@@ -14,13 +13,10 @@ let provider: RealProvider
 beforeAll(async () => {
   dashboard = await serveDashboard([], {
     async signInSettings(coreUrl) {
-      provider = await startRealProvider(() => ({
-        callback: `${coreUrl}/login/oidc/work/callback`,
-        backChannel: `${coreUrl}/logout/oidc/work/back-channel`,
-      }))
-      const client = { clientId: CLIENT.id, clientSecret: CLIENT.secret, trustsEmail: false }
+      const work = await startProviderOf(coreUrl, 'work', 'Work')
+      provider = work.provider
       return {
-        providers: [{ id: 'work', name: 'Work', issuer: provider.issuer, ...client }],
+        providers: [work.settings],
         operators: [{ issuer: provider.issuer, email: 'root@example.com' }],
       }
     },
