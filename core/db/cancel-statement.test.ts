@@ -16,6 +16,15 @@ test('a statement that runs is cancelled, and the connection takes the next one'
   await client.connect()
   onTestFinished(() => client.end())
   const sleeping = client.query('SELECT pg_sleep(60)')
+  // A request that arrives before the statement has begun cancels nothing.
+  await expect
+    .poll(async () => {
+      const { rows } = await database.pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
+      )
+      return rows.length
+    })
+    .toBe(1)
   cancelStatement(client)
   await expect(sleeping).rejects.toMatchObject({ code: '57014' })
   expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
