@@ -310,6 +310,7 @@ test('what a viewer may not do is not offered, and a refused change says why', a
     'Metrics',
     'Members',
     'Sessions',
+    'Sign-in',
   ])
   expect(await page.getByRole('button', { name: 'Declare a metric' }).count()).toBe(0)
   await open('/settings/audit', page)

@@ -28,6 +28,11 @@ export const settingsSections: readonly SettingsSection[] = [
     component: lazy(() => import('./sessions/page.tsx')),
   },
   {
+    path: '/settings/sign-in',
+    title: 'Sign-in',
+    component: lazy(() => import('./sign-in/page.tsx')),
+  },
+  {
     path: '/settings/audit',
     title: 'Audit log',
     permission: 'audit.read',
