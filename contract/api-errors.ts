@@ -87,6 +87,11 @@ export const API_ERRORS = {
       'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
   },
   EVENT_NOT_FOUND: { status: 404, retryable: false, message: 'No event with this id is stored.' },
+  SCHEMA_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'No schema of events with this name is known.',
+  },
   METRIC_NOT_FOUND: {
     status: 404,
     retryable: false,

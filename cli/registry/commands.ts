@@ -15,6 +15,7 @@ export const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   query: async () => (await import('../commands/query.ts')).createQueryCommand,
   events: async () => (await import('../events/events-command.ts')).createEventsCommand,
   metric: async () => (await import('../metric/metric-command.ts')).createMetricCommand,
+  schema: async () => (await import('../schema/schema-command.ts')).createSchemaCommand,
   key: async () => (await import('../commands/key.ts')).createKeyCommand,
   audit: async () => (await import('../audit/audit-command.ts')).createAuditCommand,
   tenant: async () => (await import('../commands/tenant.ts')).createTenantCommand,

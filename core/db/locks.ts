@@ -19,6 +19,8 @@ export const LOCKS = {
   keySenders: { key: 0x51_01_d6 },
   /** Sending the audit log to the webhook: one core at a time. */
   auditWebhook: { key: 0x51_01_d7 },
+  /** Adding what workers learned about the shape of events: one worker at a time, so that it stays bounded. */
+  eventShapes: { key: 0x51_01_de },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

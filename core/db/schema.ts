@@ -7,6 +7,7 @@ import type { LongRollupTables } from './tables/long-rollup-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { PeopleTables } from './tables/people-tables.ts'
 import type { ProofTables } from './tables/proof-tables.ts'
+import type { ShapeTables } from './tables/shape-tables.ts'
 import type { SignInTables } from './tables/sign-in-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
@@ -19,6 +20,7 @@ export interface Schema
     MetricTables,
     PeopleTables,
     ProofTables,
+    ShapeTables,
     SignInTables,
     SketchTables {
   tenant: TenantTable

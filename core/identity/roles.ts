@@ -17,6 +17,8 @@ export const PERMISSIONS = {
   /** Numbers over events, and how metrics are declared. */
   'metrics.read': 'VIEWER',
   'metrics.declare': 'EDITOR',
+  /** What events look like: names, paths and types, and no values. */
+  'schemas.read': 'VIEWER',
   /** What was sent by mistake is in there too. */
   'dead-letters.read': 'EDITOR',
   'dead-letters.replay': 'EDITOR',
@@ -48,6 +50,7 @@ export const KEY_PERMISSIONS: Partial<Record<Permission, readonly ('read' | 'adm
   'events.read': ['read', 'admin'],
   'metrics.read': ['read', 'admin'],
   'metrics.declare': ['admin'],
+  'schemas.read': ['read', 'admin'],
   'dead-letters.read': ['read', 'admin'],
   'pipeline.read': ['read', 'admin'],
   'who-am-i': ['read', 'admin'],

@@ -14,6 +14,7 @@ import { trackLogWatermark } from './consume/log-watermark.ts'
 import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
 import { createPartitionConsumers } from './consume/partition-consumers.ts'
 import { backfillMetrics } from './maintenance/backfill-metrics.ts'
+import { createEventShapes } from './maintenance/event-shapes.ts'
 import { createKeySenders } from './maintenance/key-senders.ts'
 import {
   createPartitionMaintenance,
@@ -67,6 +68,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const notifierPool = createMaintenancePool(deps.databaseUrl, workerId, 1)
   const notifier = createNotifierOn(notifierPool, deps.logger)
   const senders = createKeySenders(pool)
+  const shapes = createEventShapes(pool)
   const stats = { batches: 0, batchMs: 0 }
   const consumers = createPartitionConsumers({
     deps: {
@@ -74,7 +76,10 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
       maintenance,
       execute,
       notifier,
-      countSenders: senders.count,
+      observe(decoded) {
+        senders.count(decoded)
+        shapes.observe(decoded)
+      },
       onWritten(written) {
         stats.batches++
         stats.batchMs += written.ms
@@ -101,7 +106,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
   const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
-  const addingSenders = senders.run(deps.logger, ended.signal)
+  const observing = [senders, shapes].map((each) => each.run(deps.logger, ended.signal))
   const deriving = deriveEveryMinute(sketches, deps.logger, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.
@@ -116,7 +121,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     stopMaintenance()
     await consumers.stop()
     ended.abort()
-    await Promise.all([assigning, forwarding, tracking, backfilling, deriving, addingSenders])
+    await Promise.all([assigning, forwarding, tracking, backfilling, deriving, ...observing])
     await notifier.stop()
     await leases.release()
     await Promise.all([pool.end(), notifierPool.end(), sketchPool.end()])

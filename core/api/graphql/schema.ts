@@ -17,6 +17,7 @@ import { addMetrics } from './resolvers/metrics.ts'
 import { addPeople } from './resolvers/people/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
+import { addEventSchemas } from './resolvers/schemas/event-schemas.ts'
 import { addTotals } from './resolvers/totals.ts'
 import { addViewer } from './resolvers/viewer.ts'
 
@@ -33,6 +34,7 @@ export function createSchema(): GraphQLSchema {
   addExplore(builder)
   addBehaviour(builder)
   addMetricDefinitions(builder)
+  addEventSchemas(builder)
   addTotals(builder)
   addRecentBuckets(builder)
   addPipeline(builder)

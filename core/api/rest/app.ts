@@ -20,6 +20,7 @@ import {
 } from './compatibility/routes.ts'
 import { addDefinitionRoutes } from './definitions-route.ts'
 import { docsPage } from './docs-page.ts'
+import { addSchemaRoutes } from './event-schemas/schema-routes.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addAuditRoute } from './identity/audit-route.ts'
@@ -114,6 +115,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
   addDefinitionRoutes(app, runOperation)
+  addSchemaRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
   addKeyRoutes(app, runOperation)
   addMemberRoutes(app, runOperation)

@@ -43,6 +43,8 @@ import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
 import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
+import { eventSchema, eventSchemas } from '../schemas/event-schemas.ts'
+import { schemaDrift } from '../schemas/schema-drift.ts'
 import type { Range } from '../sql/buckets.ts'
 import { tenantWatermarkMs } from '../tenant-watermark.ts'
 import { uniqueActors } from '../unique-actors.ts'
@@ -321,6 +323,9 @@ const CASES: readonly QueryCase[] = [
   other('auditLogPage: of the system', (db) => auditLogPage(db, 'system', { action: 'key.' })),
   other('auditHead', (db, { busy }) => auditHead(db, busy, {})),
   other('metricDefinitions: all', (db, { busy }) => metricDefinitions(db, busy, {})),
+  other('eventSchemas', (db, { busy }) => eventSchemas(db, busy, {})),
+  other('eventSchema', (db, { busy }) => eventSchema(db, busy, { name: 'name-0' })),
+  other('schemaDrift', (db, { busy }) => schemaDrift(db, busy, {})),
   other('oldestEventDay', oldestEventDay),
   other('countDeadLettersToForward', countDeadLettersToForward),
   other('countOffsetGaps', countOffsetGaps),

@@ -23,7 +23,7 @@ export interface ConsumeDeps {
   execute: ExecuteQuery
   notifier: Pick<ChangeNotifier, 'notify'>
   /** Called with each batch once it is written. */
-  countSenders?: (decoded: readonly Decoded[]) => void
+  observe?: (decoded: readonly Decoded[]) => void
   /** Called after every commit. */
   onWritten?: (written: AppliedBatch & { ms: number }) => void
 }
@@ -142,7 +142,7 @@ async function writeBatch(session: Session, batch: LogBatch, decoded: Decoded[])
     TOPICS.raw.name,
     new Map(batch.partitions.map((run) => [run.partition, run.nextOffset])),
   )
-  deps.countSenders?.(decoded)
+  deps.observe?.(decoded)
   deps.onWritten?.({ ...written, ms: performance.now() - startedAt })
 }
 

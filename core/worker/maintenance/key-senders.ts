@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
+import { flushEvery } from '../../lib/flush-every.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { pause } from '../../lib/pause.ts'
 import type { Decoded, EventRow } from '../decode/decoded.ts'
 
 /**
@@ -100,14 +100,9 @@ export function createKeySenders(
       }
     },
     async run(logger, signal) {
-      const tryToFlush = () =>
-        flush().catch((error) =>
-          logger.warn({ error: String(error) }, 'counting the users of API keys failed'),
-        )
-      while (!signal.aborted) {
-        await pause(limits.flushMs, signal)
-        await tryToFlush()
-      }
+      const onError = (error: unknown) =>
+        logger.warn({ error: String(error) }, 'counting the users of API keys failed')
+      await flushEvery(limits.flushMs, flush, onError, signal)
     },
   }
 }

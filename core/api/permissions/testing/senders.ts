@@ -96,6 +96,7 @@ export const ALLOWED: Record<string, readonly SenderName[]> = {
   'events.read': [...VIEWERS, ...KEYS],
   'metrics.read': [...VIEWERS, ...KEYS],
   'metrics.declare': [...EDITORS, 'admin key'],
+  'schemas.read': [...VIEWERS, ...KEYS],
   'dead-letters.read': [...EDITORS, ...KEYS],
   'dead-letters.replay': EDITORS,
   'pipeline.read': [...VIEWERS, ...KEYS],
