@@ -131,6 +131,21 @@ export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => 
   return databaseOn({ pool: limited, scopeOf })
 }
 
+/** Lends one connection to code that knows pg alone; `own` uses the same one, so that both share a transaction. */
+export async function withConnection<T>(
+  db: Database,
+  work: (client: pg.ClientBase, own: Database) => Promise<T>,
+): Promise<T> {
+  const { pool, scopeOf } = partsOf(db)
+  const client = await pool.connect()
+  const lent: PostgresPool = { ...pool, connect: async () => ({ ...client, release() {} }) }
+  try {
+    return await work(client as unknown as pg.ClientBase, databaseOn({ pool: lent, scopeOf }))
+  } finally {
+    client.release()
+  }
+}
+
 /**
  * A statement runs for so long before it is cancelled: a short one ends by itself for less. Then again and again until
  * it has ended: a request that overtakes its statement has no effect.

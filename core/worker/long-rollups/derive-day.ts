@@ -30,21 +30,30 @@ export async function deriveDay(client: pg.ClientBase, range: LongRange): Promis
      SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`,
   )
   try {
-    let written = 0
-    for (const metricId of range.metricIds) {
-      const throughMs = range.isRevision
-        ? await readThroughMs(client, range.tenantId, metricId)
-        : range.beforeMs
-      for (const minutes of LONG_MINUTES)
-        written += await deriveLevel(client, range, { metricId, minutes, throughMs })
-      if (!range.isRevision) await client.query(SAVE_PROGRESS(range.tenantId, metricId, throughMs))
-    }
+    const written = await deriveDayInSnapshot(client, range)
     await client.query('COMMIT')
     return written
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
     throw error
   }
+}
+
+/** In the transaction that is open, which has to be of one snapshot. @returns how many rows were written */
+export async function deriveDayInSnapshot(
+  client: pg.ClientBase,
+  range: LongRange,
+): Promise<number> {
+  let written = 0
+  for (const metricId of range.metricIds) {
+    const throughMs = range.isRevision
+      ? await readThroughMs(client, range.tenantId, metricId)
+      : range.beforeMs
+    for (const minutes of LONG_MINUTES)
+      written += await deriveLevel(client, range, { metricId, minutes, throughMs })
+    if (!range.isRevision) await client.query(SAVE_PROGRESS(range.tenantId, metricId, throughMs))
+  }
+  return written
 }
 
 async function readThroughMs(client: pg.ClientBase, tenantId: number, metricId: number) {

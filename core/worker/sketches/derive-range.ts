@@ -30,26 +30,35 @@ const IDLE_MS_MAX = 30_000
  * @returns how many 15-minute rows were written
  */
 export async function deriveRange(client: pg.ClientBase, range: DerivedRange): Promise<number> {
-  const { tenantId, throughMs, isRevision } = range
   await client.query(
     `BEGIN ISOLATION LEVEL REPEATABLE READ;
      SET LOCAL timezone = 'UTC'; SET LOCAL jit = off; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX};
      SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`,
   )
   try {
-    const rolledUp = await readRollups(client, range)
-    const held = rolledUp.length === 0 ? new Map() : await sketchEvents(client, tenantId, range)
-    const { rows, incompleteMs } = await completeRows(client, range, rolledUp, held)
-    await writeSketches(client, tenantId, SKETCH_MINUTES[0], rows)
-    await mergeLevels(client, range)
-    await client.query(SAVE_PROGRESS(tenantId, throughMs, incompleteMs))
-    if (isRevision) await notifyOf(client, tenantId, rows)
+    const written = await deriveInSnapshot(client, range)
     await client.query('COMMIT')
-    return rows.length
+    return written
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
     throw error
   }
+}
+
+/** In the transaction that is open, which has to be of one snapshot. @returns how many 15-minute rows were written */
+export async function deriveInSnapshot(
+  client: pg.ClientBase,
+  range: DerivedRange,
+): Promise<number> {
+  const { tenantId, throughMs, isRevision } = range
+  const rolledUp = await readRollups(client, range)
+  const held = rolledUp.length === 0 ? new Map() : await sketchEvents(client, tenantId, range)
+  const { rows, incompleteMs } = await completeRows(client, range, rolledUp, held)
+  await writeSketches(client, tenantId, SKETCH_MINUTES[0], rows)
+  await mergeLevels(client, range)
+  await client.query(SAVE_PROGRESS(tenantId, throughMs, incompleteMs))
+  if (isRevision) await notifyOf(client, tenantId, rows)
+  return rows.length
 }
 
 /** What rollups count of each series and bucket, and of all together. */
