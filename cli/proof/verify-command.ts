@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { Difference } from '../../core/proof/verify/difference.ts'
-import { type VerifyReport, verify } from '../../core/proof/verify/verify.ts'
+import type { RepairResult } from '../../core/proof/verify/repair/repair.ts'
+import { verifyAndRepair } from '../../core/proof/verify/repair/verify-and-repair.ts'
+import { type VerifyOptions, type VerifyReport, verify } from '../../core/proof/verify/verify.ts'
 import { formatCount } from '../format.ts'
 import { parseDuration, parseTime, parseWholeNumber } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
@@ -14,6 +16,7 @@ interface Options {
   tenant?: string
   log: boolean
   resume?: true
+  repair?: true
   concurrency?: number
   statementTimeout?: number
   json?: true
@@ -30,6 +33,7 @@ export function createVerifyCommand(config: Config, terminal: Terminal): Command
     .option('--tenant <tenant>', 'only this tenant')
     .option('--no-log', 'do not read the log')
     .option('--resume', 'go on with the last run that was stopped')
+    .option('--repair', 'replace what differs from its events by what these add up to')
     .option(
       '--concurrency <parts>',
       'parts that run at a time (default: 2)',
@@ -61,18 +65,20 @@ function exitCodeOf({ clean, differences, moreDifferences }: VerifyReport): numb
   return clean ? undefined : EXIT.notChecked
 }
 
+type Report = VerifyReport & Partial<RepairResult>
+
 async function verifyOnce(
   terminal: Terminal,
   { db, log, databaseUrl }: LogAccess,
-  { from, to, tenant, log: withTheLog, resume, concurrency, statementTimeout }: Options,
-): Promise<VerifyReport> {
+  { from, to, tenant, log: withTheLog, concurrency, statementTimeout, ...flags }: Options,
+): Promise<Report> {
   const tenantId = await findTenantId(db, tenant)
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   let progress: ReturnType<Terminal['progress']> | undefined
   try {
-    return await verify({
-      ...{ databaseUrl, signal: stop.signal, resume: resume === true },
+    const options: VerifyOptions = {
+      ...{ databaseUrl, signal: stop.signal, resume: flags.resume === true },
       ...(withTheLog && { log }),
       ...(from && { fromMs: from.getTime() }),
       ...(to && { toMs: to.getTime() }),
@@ -83,7 +89,8 @@ async function verifyOnce(
         progress ??= terminal.progress(all, 'parts')
         progress.update(done)
       },
-    })
+    }
+    return await (flags.repair ? verifyAndRepair(options, { kind: 'cli' }) : verify(options))
   } finally {
     progress?.end()
   }
@@ -92,7 +99,7 @@ async function verifyOnce(
 async function printReport(
   terminal: Terminal,
   { db }: LogAccess,
-  report: VerifyReport,
+  report: Report,
   { json }: Options,
 ): Promise<void> {
   const nameOf = await readTenantNames(db)
@@ -100,10 +107,24 @@ async function printReport(
     ...{ ...rest, tenant: nameOf(tenant), more_ids: moreIds },
   }))
   const { clean, checked, moreDifferences: more, notChecked } = report
+  const repaired = report.repaired?.map(({ tenant, rows, ...each }) => ({
+    ...{ ...each, tenant: nameOf(tenant), rows: rows.length },
+  }))
+  const unrepaired = report.unrepaired?.map(({ tenant, ...each }) => ({
+    ...{ ...each, tenant: nameOf(tenant) },
+  }))
   if (json)
     return terminal.printJson({
       ...{ clean, checked, differences, more_differences: more, not_checked: notChecked },
+      ...(repaired && { repaired, unrepaired }),
     })
+  if (repaired && repaired.length > 0)
+    terminal.printTable(
+      ['Repaired', 'Tenant', 'Day', 'Rows'],
+      repaired.map(({ kind, tenant, day, rows }) => [kind, tenant, day ?? '', formatCount(rows)]),
+    )
+  for (const { kind, tenant, differences: count, next } of unrepaired ?? [])
+    terminal.print(`Not repaired: ${formatCount(count)} × ${kind} of ${tenant}. ${next}.`)
   if (differences.length > 0)
     terminal.printTable(
       ['Kind', 'Tenant', 'Metric', 'Bucket', 'Stored', 'Recounted', 'Events'],

@@ -21,6 +21,8 @@ export const LOCKS = {
   auditWebhook: { key: 0x51_01_d7 },
   /** Adding what workers learned about the shape of events: one worker at a time, so that it stays bounded. */
   eventShapes: { key: 0x51_01_de },
+  /** Verifying by itself, and repairing: one process at a time. */
+  verify: { key: 0x51_01_d8 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

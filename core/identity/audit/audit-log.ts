@@ -45,6 +45,7 @@ export type AuditAction =
   | 'events.replayed'
   | 'offsets.skipped'
   | 'offsets.adopted'
+  | 'numbers.repaired'
   | 'audit.expired'
 
 /** What may be kept of an object for ever: settings, never a secret or the content of an event. */

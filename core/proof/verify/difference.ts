@@ -1,6 +1,7 @@
 /** What a verification found, and where. */
 export type DifferenceKind =
   | 'rollup'
+  | 'rollup-long'
   | 'metric'
   | 'sketch'
   | 'outcome'
@@ -14,6 +15,15 @@ export type DifferenceKind =
   | 'offset'
   | 'watermark'
   | 'unaccounted'
+
+/** Events that differ from the log. */
+export const EVENT_KINDS: ReadonlySet<DifferenceKind> = new Set([
+  'record-lost',
+  'event-changed',
+  'event-not-in-log',
+  'duplicate-stored',
+  'event-day',
+])
 
 export interface Difference {
   kind: DifferenceKind

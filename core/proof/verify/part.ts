@@ -25,6 +25,9 @@ export interface VerifyContext extends VerifyRange {
   signal: AbortSignal
 }
 
+/** What was revised is derived again within a minute or two. */
+export const REVISION_MINUTES = 15
+
 /** A part of a verification: on its own, in a snapshot of its own, so that ingest beside it makes no difference. */
 export interface Part {
   /** Unique in a verification, and the same in the next run: a run that was stopped leaves out what is done. */

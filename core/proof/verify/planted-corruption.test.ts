@@ -169,6 +169,17 @@ const DERIVED: Planted[] = [
     'metric',
   ],
   [
+    'an hour of more events',
+    'UPDATE rollup_long SET count = count + 1 WHERE minutes = 60 AND metric_id = 0 AND series_id > 0',
+    'rollup-long',
+  ],
+  ['a day that is gone', 'DELETE FROM rollup_long WHERE minutes = 1440', 'rollup-long'],
+  [
+    'an hour of a declared metric with another sum',
+    'UPDATE rollup_long SET sum = sum + 1 WHERE minutes = 60 AND metric_id > 0',
+    'rollup-long',
+  ],
+  [
     'a flipped bit of actors',
     sketch(
       'actors = set_bit(k.actors, length(k.actors) * 8 - 3, 1 - get_bit(k.actors, length(k.actors) * 8 - 3))',

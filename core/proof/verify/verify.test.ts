@@ -39,7 +39,7 @@ describe('a verification', () => {
     expect(await run({ tenantId: 1 })).toMatchObject(CLEAN)
     const { differences } = await run({ tenantId: 2 })
     expect(new Set(differences.map(({ kind, tenant }) => `${kind} ${tenant}`))).toEqual(
-      new Set(['rollup 2', 'sketch 2']),
+      new Set(['rollup 2', 'rollup-long 2', 'sketch 2']),
     )
     const first = Date.parse(differences[0]?.bucket as string)
     const ofBucket = await run({ fromMs: first, toMs: first + 900_000 })

@@ -4,13 +4,14 @@ import { DAYS } from '../../db/partitions.ts'
 import type { Log } from '../../log/log.ts'
 import { checkDuplicates } from './checks/duplicates.ts'
 import { checkLogRecords } from './checks/log-records.ts'
+import { checkLongRollups } from './checks/long-rollups.ts'
 import { checkMetrics } from './checks/metrics.ts'
 import { checkOutcomes, checkTotals } from './checks/outcomes.ts'
 import { checkPositions } from './checks/positions.ts'
 import { checkRollups } from './checks/rollups.ts'
 import { checkSketches } from './checks/sketches.ts'
 import { checkUnaccounted } from './checks/unaccounted.ts'
-import type { Difference, PartResult } from './difference.ts'
+import { type Difference, EVENT_KINDS, type PartResult } from './difference.ts'
 import {
   beginSnapshot,
   type Check,
@@ -53,6 +54,8 @@ export interface VerifyReport {
   moreDifferences: number
   /** What could not be compared, and why. */
   notChecked: string[]
+  /** Tenants whose events are not what was sent: what these add up to proves nothing. */
+  tenantsInDoubt: readonly number[] | 'all'
 }
 
 /** A check each; what is derived from others comes after them. Of another derived table, its check belongs here. */
@@ -61,6 +64,7 @@ const CHECKS: Record<string, Check> = {
   rollups: checkRollups,
   outcomes: checkOutcomes,
   metrics: checkMetrics,
+  longRollups: checkLongRollups,
   sketches: checkSketches,
   duplicates: checkDuplicates,
   positions: checkPositions,
@@ -217,17 +221,23 @@ function summarise(results: readonly { check: string; result: PartResult }[]): V
   const notChecked = new Set<string>()
   const all: Difference[] = []
   let more = 0
+  const isOfEvents = ({ kind }: Difference) => EVENT_KINDS.has(kind)
+  const isUnlisted = results.some(
+    ({ result }) => result.more > 0 && result.differences.some(isOfEvents),
+  )
   for (const { check, result } of results) {
     checked[check] = (checked[check] ?? 0) + result.checked
     if (result.notChecked) notChecked.add(result.notChecked)
     all.push(...result.differences)
     more += result.more
   }
+  const inDoubt = new Set(all.filter(isOfEvents).map(({ tenant }) => tenant))
   all.sort((a, b) => a.tenant - b.tenant || (a.bucket ?? '').localeCompare(b.bucket ?? ''))
   const differences = all.slice(0, DIFFERENCES_MAX)
   const moreDifferences = more + all.length - differences.length
   return {
     clean: all.length + more === 0 && notChecked.size === 0,
     ...{ checked, differences, moreDifferences, notChecked: [...notChecked] },
+    tenantsInDoubt: isUnlisted ? 'all' : [...inDoubt],
   }
 }

@@ -12,7 +12,7 @@ import {
 import { type Check, type Part, timeLiteral } from '../part.ts'
 import { cutToHeld, halve, type MsRange, nameOfRange, occurredRanges } from '../ranges.ts'
 
-interface ActiveMetric {
+export interface ActiveMetric {
   metric: StoredMetric
   /** RFC 3339, with microseconds. */
   activatedAt: string
@@ -23,23 +23,26 @@ interface ActiveMetric {
 }
 
 /** Declared metrics that count now, by day in which the events occurred: what batches counted, and the backfill. */
-export const checkMetrics: Check = async (context, client) => {
+export const checkMetrics: Check = async (context, client) =>
+  (await readActiveMetrics(client, context.tenantId)).flatMap((active) =>
+    occurredRanges(context).map((range) => metricPart(active, range)),
+  )
+
+export async function readActiveMetrics(
+  client: pg.ClientBase,
+  tenantId: number | undefined,
+): Promise<ActiveMetric[]> {
   const { rows } = await client.query(
     `SELECT ${METRIC_COLUMNS}, to_char(activated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS activated,
             NOT EXISTS (SELECT FROM metric_backfill b WHERE b.metric_id = d.metric_id AND b.completed_at IS NULL) AS is_backfilled,
             EXISTS (SELECT FROM metric_series s WHERE s.metric_id = d.metric_id AND (s.dims IS NULL OR s.retired_on IS NOT NULL)) AS has_shared
        FROM metric_definition d WHERE retired_at IS NULL AND ($1::int IS NULL OR tenant_id = $1) ORDER BY metric_id`,
-    [context.tenantId ?? null],
+    [tenantId ?? null],
   )
-  const metrics = rows.map(
-    (row): ActiveMetric => ({
-      metric: readMetric(row),
-      ...{ activatedAt: row.activated, isBackfilled: row.is_backfilled, hasShared: row.has_shared },
-    }),
-  )
-  return metrics.flatMap((active) =>
-    occurredRanges(context).map((range) => metricPart(active, range)),
-  )
+  return rows.map((row) => ({
+    metric: readMetric(row),
+    ...{ activatedAt: row.activated, isBackfilled: row.is_backfilled, hasShared: row.has_shared },
+  }))
 }
 
 function metricPart(active: ActiveMetric, range: MsRange): Part {
@@ -58,8 +61,13 @@ async function compareMetric(
   active: ActiveMetric,
   range: MsRange,
 ): Promise<PartResult> {
-  const { text, values } = metricSql(active, range)
-  const { rows } = await client.query(text, values)
+  const { text, values } = metricCtes(active, range)
+  const { rows } = await client.query(
+    `${text}
+(SELECT bucket, dims::text AS dims, NULL::numeric AS events, stored, recounted FROM found LIMIT ${DIFFERENCES_PER_PART_MAX + 1000})
+UNION ALL SELECT NULL, NULL, coalesce(sum(count), 0), NULL, NULL FROM recount`,
+    values,
+  )
   const result = emptyResult()
   const { metric } = active
   for (const row of rows) {
@@ -80,8 +88,8 @@ async function compareMetric(
 
 const SUM_TOLERANCE = 1e-9
 
-/** An event belongs to its batch where it was stored after the activation, and to the backfill otherwise. */
-function metricSql(
+/** SQL: `found` has what differs, `recount` what was counted again. An event belongs to its batch where it was stored after the activation, and to the backfill otherwise. */
+export function metricCtes(
   { metric, activatedAt, isBackfilled, hasShared }: ActiveMetric,
   { fromMs, toMs }: MsRange,
 ) {
@@ -116,16 +124,16 @@ WITH recount AS MATERIALIZED (
     FROM metric_series s JOIN metric_rollup_15m r USING (series_id)
    WHERE s.metric_id = ${add(metric.metricId)} AND ${inRange('r.bucket')} ${isBackfilled ? '' : 'AND NOT r.backfilled'}
    GROUP BY 1, 2, 3
-)
-(SELECT coalesce(r.bucket, c.bucket) AS bucket, coalesce(r.dims, c.dims)::text AS dims, NULL::numeric AS events,
+), found AS (
+SELECT coalesce(r.bucket, c.bucket) AS bucket, coalesce(r.backfilled, c.backfilled) AS backfilled, coalesce(r.dims, c.dims) AS dims,
+       c.count, c.value_count, c.sum, c.min, c.max, r.late_count,
        CASE WHEN r.bucket IS NOT NULL THEN concat_ws(' ', r.count, r.value_count, r.sum, r.min, r.max) END AS stored,
        CASE WHEN c.bucket IS NOT NULL THEN concat_ws(' ', c.count, c.value_count, c.sum, c.min, c.max) END AS recounted
   FROM stored r FULL JOIN recount c ON c.bucket = r.bucket AND c.backfilled = r.backfilled
    AND coalesce(c.dims::text, '') = coalesce(r.dims::text, '')
  WHERE coalesce(r.count, 0) <> coalesce(c.count, 0) OR coalesce(r.value_count, 0) <> coalesce(c.value_count, 0)
     OR r.min IS DISTINCT FROM c.min OR r.max IS DISTINCT FROM c.max
-    OR NOT (abs(r.sum - c.sum) <= ${SUM_TOLERANCE} * greatest(c.size, 1e-300)) OR r.late_count NOT BETWEEN 0 AND r.count
- LIMIT ${DIFFERENCES_PER_PART_MAX + 1000})
-UNION ALL SELECT NULL, NULL, coalesce(sum(count), 0), NULL, NULL FROM recount`
+    OR NOT (abs(coalesce(r.sum, 0) - coalesce(c.sum, 0)) <= ${SUM_TOLERANCE} * greatest(c.size, 1e-300)) OR r.late_count NOT BETWEEN 0 AND r.count
+)`
   return { text, values }
 }

@@ -40,7 +40,9 @@ async function compareDay(
       ...{ kind: 'event-day', tenant, bucket: received_at.toISOString(), ids: [event_id] },
       stored: isoDay(day),
     })
-  const { rows } = await client.query(outcomeSql(day, tenantId))
+  const { rows } = await client.query(`${outcomeCtes(day, tenantId)}
+(SELECT kind, tenant_id, minute, counted, recounted, NULL::numeric AS events FROM found ORDER BY minute, tenant_id LIMIT ${DIFFERENCES_PER_PART_MAX + 1000})
+UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, coalesce(sum(count), 0) FROM events`)
   for (const row of rows) {
     if (row.tenant_id === null) {
       result.checked = Number(row.events)
@@ -58,10 +60,11 @@ async function compareDay(
 }
 
 /**
+ * SQL: `found` has what differs, `events` what was counted again.
  * Days older than LIMITS.outcomeMinuteDays are, or become, 15-minute rows. Dead letters are kept longer than that; those
  * that were replayed were taken from the dead ones.
  */
-function outcomeSql(day: number, tenantId: number | undefined): string {
+export function outcomeCtes(day: number, tenantId: number | undefined): string {
   const inDay = (time: string) =>
     `${time} >= ${timeLiteral(day * DAY_MS)} AND ${time} < ${timeLiteral((day + 1) * DAY_MS)}`
   const ofTenant = tenantId === undefined ? '' : ` AND tenant_id = ${tenantId}`
@@ -69,7 +72,7 @@ function outcomeSql(day: number, tenantId: number | undefined): string {
   const bin = (time: string) =>
     `date_bin(CASE WHEN ${isFolded} THEN interval '15 minutes' ELSE interval '1 minute' END, ${time}, 'epoch')`
   const compare = (kind: string, counted: string, source: string) => `
-    SELECT '${kind}' AS kind, coalesce(o.tenant_id, e.tenant_id) AS tenant_id, coalesce(o.minute, e.minute) AS minute, o.${counted} AS counted, e.count AS recounted
+    SELECT '${kind}' AS kind, coalesce(o.tenant_id, e.tenant_id) AS tenant_id, coalesce(o.minute, e.minute) AS minute, o.${counted} AS counted, e.count AS recounted, false AS is_negative
       FROM outcome o FULL JOIN ${source} e ON e.tenant_id = o.tenant_id AND e.minute = o.minute
      WHERE coalesce(o.${counted}, 0) <> coalesce(e.count, 0)`
   return `
@@ -85,15 +88,22 @@ WITH outcome AS (
 ), found AS (
   ${compare('outcome', 'stored', 'events')}
   UNION ALL ${compare('dead-letter', 'dead', 'dead')}
-  UNION ALL SELECT 'outcome', tenant_id, minute, least(duplicate, conflicting), 0 FROM outcome WHERE duplicate < 0 OR conflicting < 0
-)
-(SELECT kind, tenant_id, minute, counted, recounted, NULL::numeric AS events FROM found ORDER BY minute, tenant_id LIMIT ${DIFFERENCES_PER_PART_MAX + 1000})
-UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, coalesce(sum(count), 0) FROM events`
+  UNION ALL SELECT 'outcome', tenant_id, minute, least(duplicate, conflicting), 0, true FROM outcome WHERE duplicate < 0 OR conflicting < 0
+)`
 }
 
 /** outcome_total has what a former version counted; partition -1 and tenant 0 are dead letters of no tenant. */
 async function compareTotals(client: pg.ClientBase): Promise<PartResult> {
-  const result = emptyResult()
+  const result = { ...emptyResult(), checked: 1 }
+  for (const { outcome, ...sides } of await readTotals(client))
+    addDifference(result, { kind: 'outcome-total', metric: outcome, ...sides })
+  return result
+}
+
+/** Those that differ: sums as text. */
+export async function readTotals(
+  client: pg.ClientBase,
+): Promise<{ outcome: string; stored: string; recounted: string }[]> {
   const sums = (of: (column: string) => string) =>
     ['stored', 'duplicate', 'conflicting', 'dead']
       .map((each) => `coalesce(${of(each)}, 0)::text AS ${each}`)
@@ -103,12 +113,7 @@ async function compareTotals(client: pg.ClientBase): Promise<PartResult> {
     UNION ALL
     SELECT ${sums((each) => `(SELECT sum(${each}) FROM outcome_total_by_partition WHERE partition >= 0) + coalesce((SELECT sum(${each}) FROM outcome_total WHERE tenant_id > 0), 0)`)}`)
   const [minutes, totals] = rows
-  result.checked = 1
-  for (const outcome of Object.keys(minutes))
-    if (minutes[outcome] !== totals[outcome])
-      addDifference(result, {
-        ...{ kind: 'outcome-total', metric: outcome },
-        ...{ stored: totals[outcome], recounted: minutes[outcome] },
-      })
-  return result
+  return Object.keys(minutes)
+    .filter((outcome) => minutes[outcome] !== totals[outcome])
+    .map((outcome) => ({ outcome, stored: totals[outcome], recounted: minutes[outcome] }))
 }

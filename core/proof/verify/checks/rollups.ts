@@ -53,13 +53,13 @@ async function compareRollups(
 const SUM_TOLERANCE = 1e-9
 
 /**
- * Rows that differ, and one without a tenant that has how many events were counted. Names beyond the limit of series
+ * SQL: `found` has what differs, `by_name` what was counted again. A row of nothing counts nothing. Names beyond the limit of series
  * share one; a name that got its own later may have counts in both, so both are compared as one.
  *
  * Which events were late depends on what was known when they came. What can be counted again is how many may have been:
  * those that were received or stored after the end of their bucket. And no event is late without a mark.
  */
-export function rollupSql(range: MsRange, tenantId: number | undefined): string {
+export function rollupCtes(range: MsRange, tenantId: number | undefined): string {
   const { fromMs, toMs } = range
   const inRange = (time: string) =>
     `${time} >= ${timeLiteral(fromMs)} AND ${time} < ${timeLiteral(toMs)}`
@@ -98,13 +98,17 @@ WITH names AS MATERIALIZED (
          CASE WHEN r.tenant_id IS NOT NULL THEN concat_ws(' ', r.count, r.value_count, r.sum, r.min, r.max, 'late', r.late_count) END AS stored,
          CASE WHEN c.tenant_id IS NOT NULL THEN concat_ws(' ', c.count, c.value_count, c.sum, c.min, c.max, 'late at most', c.late_max) END AS recounted
     FROM stored r FULL JOIN recount c ON c.tenant_id = r.tenant_id AND c.series_id = r.series_id AND c.bucket = r.bucket
-   WHERE r.count IS DISTINCT FROM c.count OR r.value_count IS DISTINCT FROM c.value_count
+   WHERE coalesce(r.count, 0) <> coalesce(c.count, 0) OR coalesce(r.value_count, 0) <> coalesce(c.value_count, 0)
       OR r.min IS DISTINCT FROM c.min OR r.max IS DISTINCT FROM c.max
-      OR NOT (abs(r.sum - c.sum) <= ${SUM_TOLERANCE} * greatest(c.size, 1e-300))
-      OR r.is_unmarked OR r.late_count < 0 OR r.late_count > c.late_max
-   LIMIT ${DIFFERENCES_PER_PART_MAX + 1000}
-)
-SELECT f.tenant_id, f.series_id, coalesce(s.metric, f.name) AS metric, f.bucket, f.stored, f.recounted, NULL::numeric AS events
+      OR NOT (abs(coalesce(r.sum, 0) - coalesce(c.sum, 0)) <= ${SUM_TOLERANCE} * greatest(c.size, 1e-300))
+      OR r.is_unmarked OR r.late_count < 0 OR r.late_count > coalesce(c.late_max, 0)
+)`
+}
+
+function rollupSql(range: MsRange, tenantId: number | undefined): string {
+  return `${rollupCtes(range, tenantId)}
+(SELECT f.tenant_id, f.series_id, coalesce(s.metric, f.name) AS metric, f.bucket, f.stored, f.recounted, NULL::numeric AS events
   FROM found f LEFT JOIN series s ON s.series_id = f.series_id AND s.tenant_id = f.tenant_id
+ LIMIT ${DIFFERENCES_PER_PART_MAX + 1000})
 UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, coalesce(sum(count), 0) FROM by_name`
 }

@@ -10,7 +10,7 @@ import {
   type SketchRow,
 } from '../../../worker/sketches/sketch-rows.ts'
 import { addDifference, emptyResult, type PartResult } from '../difference.ts'
-import { type Check, type Part, timeLiteral } from '../part.ts'
+import { type Check, type Part, REVISION_MINUTES, timeLiteral } from '../part.ts'
 import { cutToHeld, type MsRange, occurredRanges } from '../ranges.ts'
 
 /** Sketches against the single events of their buckets, by tenant and day; longer ones against the shorter ones. */
@@ -40,9 +40,6 @@ function sketchPart(tenantId: number, range: MsRange): Part {
     },
   }
 }
-
-/** A revised bucket is derived again within a minute or two. */
-const REVISION_MINUTES = 15
 
 interface CurrentBucket {
   count: number

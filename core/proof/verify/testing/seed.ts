@@ -44,6 +44,8 @@ export async function seedProofSystem(): Promise<ProofSystem> {
     await backfill.step()
     return !(await has('SELECT FROM metric_backfill WHERE completed_at IS NULL'))
   })
+  // Hours and days of the metric.
+  await derivation.run()
   await waitUntil(async () => !(await has('SELECT FROM log_count_batch')))
   await stopWorker()
   await stopCounter()
