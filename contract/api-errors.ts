@@ -92,6 +92,11 @@ export const API_ERRORS = {
     retryable: false,
     message: 'No schema of events with this name is known.',
   },
+  RECEIPT_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'Nothing is known of such an event.',
+  },
   METRIC_NOT_FOUND: {
     status: 404,
     retryable: false,

@@ -14,6 +14,7 @@ export const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   load: async () => (await import('../load/load-command.ts')).createLoadCommand,
   query: async () => (await import('../commands/query.ts')).createQueryCommand,
   events: async () => (await import('../events/events-command.ts')).createEventsCommand,
+  receipt: async () => (await import('../receipt/receipt-command.ts')).createReceiptCommand,
   metric: async () => (await import('../metric/metric-command.ts')).createMetricCommand,
   schema: async () => (await import('../schema/schema-command.ts')).createSchemaCommand,
   key: async () => (await import('../commands/key.ts')).createKeyCommand,

@@ -13,6 +13,7 @@ export const COMMAND_PERMISSIONS: Readonly<Record<string, Permission>> = {
   load: 'system.operate',
   query: 'metrics.read',
   events: 'events.read',
+  receipt: 'events.read',
   'metric declare': 'metrics.declare',
   'metric list': 'metrics.read',
   'metric show': 'metrics.read',

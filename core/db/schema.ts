@@ -182,6 +182,7 @@ export interface DeadLetterTable {
   dead_at: TimeWithDefault
   forwarded_at: Time | null
   state: Generated<'open' | 'replayed' | 'discarded'>
+  event_id: string | null
 }
 
 export interface WatermarkTable {

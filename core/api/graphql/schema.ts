@@ -8,7 +8,7 @@ import { addBalance } from './resolvers/balance.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
-import { addEvents } from './resolvers/events.ts'
+import { addEvents, addTrustClass } from './resolvers/events.ts'
 import { addExplainChange } from './resolvers/explain-change.ts'
 import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
@@ -16,6 +16,7 @@ import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPeople } from './resolvers/people/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
+import { addReceipt } from './resolvers/receipt.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addEventSchemas } from './resolvers/schemas/event-schemas.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -42,7 +43,9 @@ export function createSchema(): GraphQLSchema {
   addDeadLetters(builder)
   addApiKeyMutations(builder, addApiKeys(builder))
   addAuditLog(builder)
-  const event = addEvents(builder)
+  const trustClass = addTrustClass(builder)
+  const event = addEvents(builder, trustClass)
+  addReceipt(builder, trustClass)
   addLive(builder, event)
   return protectFields(builder.toSchema())
 }

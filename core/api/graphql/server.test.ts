@@ -206,6 +206,7 @@ const FIELDS = {
   recentBuckets: (tenant: string) =>
     `recentBuckets(${tenant} windowSeconds: 3600, bucketSeconds: 60) { timestamp name count }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
+  receipt: (tenant: string) => `receipt(${tenant} eventId: "mine") { outcome accepted { at } }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
   metricDefinitions: (tenant: string) =>
     `metricDefinitions(${tenant} name: null) { name events filter { dimension in } value dimensions }`,

@@ -66,7 +66,7 @@ const OF_NO_TENANT = [
 async function request(method: string, path: string, headers: Headers, tenant = 'default') {
   const filled = path
     .replace('/members/:id', '/members/999999')
-    .replace(':id', path.includes('events') ? MARKER : UNKNOWN)
+    .replace(':id', /events|receipts/.test(path) ? MARKER : UNKNOWN)
     .replace(':name', 'a')
   const ofTenant = OF_NO_TENANT.some((each) => each.test(path)) ? '' : `tenant=${tenant}&`
   const body = BODIES[`${method} ${path}`]

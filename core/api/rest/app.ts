@@ -33,6 +33,7 @@ import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
 import { addPipelineRoutes } from './pipeline-route.ts'
+import { addReceiptRoutes } from './receipts/receipt-routes.ts'
 import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
@@ -117,6 +118,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addDefinitionRoutes(app, runOperation)
   addSchemaRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
+  addReceiptRoutes(app, runOperation)
   addKeyRoutes(app, runOperation)
   addMemberRoutes(app, runOperation)
   addInvitationRoutes(app, runOperation)

@@ -7,6 +7,7 @@ export interface EventTables {
   event_retention: EventRetentionTable
   event_day_drop: EventDayDropTable
   event_idempotency: EventIdempotencyTable
+  event_duplicate: EventDuplicateTable
 }
 
 export interface EventTable {
@@ -55,4 +56,17 @@ export interface EventIdempotencyTable {
   received_on: Day
   key_hash: number
   event_ids: string[]
+}
+
+export interface EventDuplicateTable {
+  tenant_id: number
+  event_id: string
+  received_on: Day
+  received_at: Time
+  processed_at: TimeWithDefault
+  key_id: string | null
+  request_id: string | null
+  log_offset: number
+  log_partition: number
+  conflicting: boolean
 }

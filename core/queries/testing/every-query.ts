@@ -41,6 +41,7 @@ import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
+import { receipt } from '../receipts/receipt.ts'
 import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
 import { eventSchema, eventSchemas } from '../schemas/event-schemas.ts'
@@ -144,6 +145,18 @@ function byId(title: string, id: (context: QueryContext) => string): QueryCase {
     title: `eventById: ${title}`,
     days: 1,
     run: (db, context) => eventById(db, context.busy, { id: id(context) }),
+  }
+}
+
+function receiptOf(
+  title: string,
+  id: (context: QueryContext) => string,
+  trustClass?: 'public',
+): QueryCase {
+  return {
+    title: `receipt: ${title}`,
+    days: 1,
+    run: (db, context) => receipt(db, context.busy, { eventId: id(context), trustClass }),
   }
 }
 
@@ -273,6 +286,10 @@ const CASES: readonly QueryCase[] = [
   byId('a missing UUIDv7', () => uuidV7(Date.now())),
   byId('a missing UUIDv4', () => randomUUID()),
   byId('a missing id, not a UUID', () => 'order-1'),
+  receiptOf('a UUIDv7', ({ v7 }) => v7),
+  receiptOf('a UUIDv4', ({ v4 }) => v4),
+  receiptOf('a missing UUIDv4', () => randomUUID()),
+  receiptOf('a missing id of the other trust class', () => 'order-1', 'public'),
   other('newestArrivals', (db, { busy }) => newestArrivals(db, busy)),
   other('newestArrivals: of a quiet tenant', (db, { quiet }) => newestArrivals(db, quiet)),
   other('eventsByArrival', (db, { busy, arrivals }) => eventsByArrival(db, busy, { arrivals })),

@@ -46,6 +46,7 @@ function refused(row: EventRow, oldestDay: number): Decoded {
       route: null,
       client: null,
       receivedMs: row.received.ms,
+      eventId: row.eventId,
       original: row.record.value,
       record: row.record,
     },

@@ -177,6 +177,7 @@ test('a dead letter says whose it is, why, and what was sent', async () => {
       route: null,
       client: null,
       receivedMs: NOW_MS,
+      eventId: JSON.parse(String(sent.value)).event.event_id,
       original: sent.value,
       record: expect.anything(),
     },

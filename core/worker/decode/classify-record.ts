@@ -1,5 +1,6 @@
 import { readIdempotencyHash } from '../../../contract/event/idempotency-hash.ts'
 import { type Instant, readCanonicalTime } from '../../../contract/event/time.ts'
+import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import {
@@ -85,6 +86,7 @@ export function bareDeadLetter(
     route: null,
     client: null,
     receivedMs: loggedMs(record, times),
+    eventId: null,
     original: record.value,
     record,
   }
@@ -105,7 +107,7 @@ function deadValue(
   // What the edge could not accept comes with the bytes that were sent.
   const sent =
     original === undefined ? undefined : Buffer.from(original, base64 ? 'base64' : 'utf8')
-  return dead(record, claimed, { tenant, reason, detail, receivedMs }, sent)
+  return dead(record, claimed, { tenant, reason, detail, receivedMs, eventId: null }, sent)
 }
 
 interface DeadFields {
@@ -113,20 +115,30 @@ interface DeadFields {
   reason: DeadReason
   detail: string
   receivedMs: number
+  eventId: string | null
 }
 
 type DeadEvent = Extract<Decoded, { kind: 'dead-letter' }>
 
-function deadEvent(record: LogRecord, stamped: StampedEvent, fields: DeadFields): DeadEvent {
-  const { original } = stamped
+function deadEvent(
+  record: LogRecord,
+  stamped: StampedEvent,
+  fields: Omit<DeadFields, 'eventId'>,
+): DeadEvent {
+  const { original, event } = stamped
   const sent = typeof original === 'string' ? Buffer.from(original) : undefined
-  return dead(record, claimedBy(stamped), fields, sent)
+  const eventId = eventUuid(event.event_id, trustOf(stamped))
+  return dead(record, claimedBy(stamped), { ...fields, eventId }, sent)
+}
+
+function trustOf({ trust }: StampedEvent): TrustClass {
+  return trust === 'public' ? 'public' : 'server'
 }
 
 function dead(
   record: LogRecord,
   claimed: Claimed,
-  { tenant, reason, detail, receivedMs }: DeadFields,
+  { tenant, reason, detail, receivedMs, eventId }: DeadFields,
   original: Buffer = record.value,
 ): DeadEvent {
   const deadLetter: DeadLetter = {
@@ -137,6 +149,7 @@ function dead(
     route: claimed.route ?? null,
     client: claimed.client ?? null,
     receivedMs,
+    eventId,
     original,
     record,
   }
@@ -151,7 +164,7 @@ function toRow(
   record: LogRecord,
 ): EventRow {
   const { event } = stamped
-  const trust = stamped.trust === 'public' ? 'public' : 'server'
+  const trust = trustOf(stamped)
   const eventId = eventUuid(event.event_id, trust)
   return {
     tenantId: tenant.id,

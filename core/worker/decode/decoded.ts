@@ -55,6 +55,8 @@ export interface DeadLetter {
   route: string | null
   client: string | null
   receivedMs: number
+  /** As `eventUuid` gives it; null where the record has none that could be read. */
+  eventId: string | null
   /** What the client sent, where that is known; else the record as it is in the log. */
   original: Buffer
   record: LogRecord

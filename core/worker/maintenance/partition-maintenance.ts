@@ -33,7 +33,7 @@ export interface MaintenanceResult extends PruneResult, AgeResult {
 }
 
 /**
- * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m`, `event_idempotency` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
+ * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m`, `event_idempotency`, `event_duplicate` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
@@ -99,6 +99,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   })
   // Of days on which a request had a key.
   const keys = createPartitions({ pool, table: 'event_idempotency', unit: DAYS })
+  const duplicates = createPartitions({ pool, table: 'event_duplicate', unit: MONTHS })
   const outcomes = createPartitions({
     pool,
     table: 'outcome_minute',
@@ -131,6 +132,8 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     })
     const { numbers } = await findExisting(pool, 'event', DAYS)
     await keys.drop((day, today) => day < today - retentionDays && !numbers.has(day))
+    const oldest = (await readToday(pool)) - retentionDays
+    await duplicates.drop((month) => startMs(month + 1) <= oldest * DAY_MS)
     return dropped
   }
 
@@ -155,9 +158,10 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       for (const { receivedMs } of deadLetters) received.add(DAYS.numberOf(receivedMs))
       for (const { deadLetter } of expired) received.add(DAYS.numberOf(deadLetter.receivedMs))
       await outcomes.ensure(received)
+      await duplicates.ensure([...received].map((day) => MONTHS.numberOf(day * DAY_MS)))
     },
     forget() {
-      for (const each of [days, keys, outcomes, rollups, metrics]) each.forget()
+      for (const each of [days, keys, duplicates, outcomes, rollups, metrics]) each.forget()
     },
     async run() {
       return await runParts({

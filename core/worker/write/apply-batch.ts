@@ -8,7 +8,8 @@ import { type BatchChanges, findChanges, findRereadChanges } from './batch-chang
 import { copyRows } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
 import { type FinalityByTenant, type FinalityView, NEVER_FINAL } from './finality.ts'
-import { insertIdempotencyKeys } from './idempotency-keys.ts'
+import { insertDuplicates } from './ids/duplicates.ts'
+import { insertIdempotencyKeys } from './ids/idempotency-keys.ts'
 import { markArrivals } from './mark-arrivals.ts'
 import type { MetricDirectory } from './metric-directory.ts'
 import { createMetricSums, type MetricSum } from './metric-sums.ts'
@@ -140,6 +141,7 @@ async function writeChanges(
     copyRows(client, encode, newRows, encoded),
   ])
   await insertIdempotencyKeys(client, newRows)
+  await insertDuplicates(client, duplicates, conflicting)
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
   const recovered = await markRecovered(client, topic, recoveredRows)
   const outcome = { newRows, duplicates, conflicting, deadLetters, recovered }

@@ -56,6 +56,7 @@ const deadLetter = (days: number, fields: Partial<DeadLetter> = {}): DeadLetter 
     client: null,
     // Not where the event is looked for: it may be the time of the log.
     receivedMs: TODAY * DAY_MS,
+    eventId: null,
     original: value,
     record: { partition: 0, offset: 100 + days, timestamp: NOON_MS, key, value },
     ...fields,

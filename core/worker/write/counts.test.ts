@@ -23,6 +23,7 @@ const deadLetter = (fields: Partial<DeadLetter> = {}): DeadLetter => ({
   route: 'events',
   client: 'sdk',
   receivedMs: RECEIVED_MS,
+  eventId: null,
   original: Buffer.from('sent'),
   record: eventRow().record,
   ...fields,
@@ -185,6 +186,7 @@ test('a dead letter is stored with all it says, and shares its fingerprint with 
       ['events', null, 'events', 'events'],
       ['sdk', null, 'sdk', 'sdk'],
     ],
+    '{NULL,NULL,NULL,NULL}',
   ])
   expect(fingerprints[0]).toMatch(/^[0-9a-f]{16}$/)
   expect(fingerprints[1]).toBe(fingerprints[0])

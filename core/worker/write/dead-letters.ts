@@ -28,6 +28,7 @@ const COLUMNS: readonly Column<DeadLetter>[] = [
   },
   { name: 'route', type: 'text', value: ({ route }) => route },
   { name: 'client', type: 'text', value: ({ client }) => client },
+  { name: 'event_id', type: 'uuid', value: ({ eventId }) => eventId },
 ]
 
 const INSERT_DEAD_LETTERS = createStatement<{ topic: string; deadLetters: readonly DeadLetter[] }>(

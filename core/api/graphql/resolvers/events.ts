@@ -7,14 +7,15 @@ import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
 
-export function addEvents(builder: Builder) {
-  const event = addEvent(builder)
+export function addEvents(builder: Builder, trustClass: TrustClassRef) {
+  const event = addEvent(builder, trustClass)
   addEventsField(builder, event)
   return event
 }
 
-function addEvent(builder: Builder) {
-  const trustClass = builder.enumType('TrustClass', {
+/** Who sent an event: ids of the two classes never collide. */
+export function addTrustClass(builder: Builder) {
+  return builder.enumType('TrustClass', {
     values: {
       SERVER: { value: 'server', description: 'It came with a secret key.' },
       PUBLIC: {
@@ -23,6 +24,11 @@ function addEvent(builder: Builder) {
       },
     },
   })
+}
+
+export type TrustClassRef = ReturnType<typeof addTrustClass>
+
+function addEvent(builder: Builder, trustClass: TrustClassRef) {
   const event = builder.objectRef<StoredEvent>('Event').implement({
     fields: (t) => ({
       id: t.exposeID('id', {

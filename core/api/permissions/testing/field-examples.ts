@@ -32,6 +32,7 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
     `{ topValues(tenant: "${t}", name: "*", dimension: "actor", ${RANGE}) { values { value } } }`,
   recentBuckets: (t) => `{ recentBuckets(tenant: "${t}") { name } }`,
   event: (t) => `{ event(tenant: "${t}", id: "${MARKER}") { id } }`,
+  receipt: (t) => `{ receipt(tenant: "${t}", eventId: "${MARKER}") { outcome accepted { at } } }`,
   events: (t) => `{ events(tenant: "${t}", first: 10) { edges { node { id name } } } }`,
   metricDefinitions: (t) => `{ metricDefinitions(tenant: "${t}") { name } }`,
   eventSchemas: (t) => `{ eventSchemas(tenant: "${t}") { schemas { name } } }`,
@@ -81,6 +82,7 @@ export const EXPECTED_ERRORS = new Set([
   'INVITATION_NOT_FOUND',
   'SESSION_NOT_FOUND',
   'EVENT_NOT_FOUND',
+  'RECEIPT_NOT_FOUND',
   'TENANT_EXISTS',
   'LAST_OWNER',
 ])

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { idempotencyHash } from '../../../contract/event/idempotency-hash.ts'
-import { TOPICS } from '../../../contract/log/topics.ts'
-import { type RecordFields, rawRecord } from '../../../tests/lib/records.ts'
-import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
-import { DAY_MS } from '../../db/day-partitions.ts'
-import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
-import { createWorker } from '../worker.ts'
+import { idempotencyHash } from '../../../../contract/event/idempotency-hash.ts'
+import { TOPICS } from '../../../../contract/log/topics.ts'
+import { type RecordFields, rawRecord } from '../../../../tests/lib/records.ts'
+import { createQueryFixture, type QueryFixture } from '../../../api/graphql/testing/fixture.ts'
+import { DAY_MS } from '../../../db/day-partitions.ts'
+import { createPartitionMaintenance } from '../../maintenance/partition-maintenance.ts'
+import { createWorker } from '../../worker.ts'
 
 let fixture: QueryFixture
 let keys: Record<string, Record<string, string>>

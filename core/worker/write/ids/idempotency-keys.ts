@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { isoDay } from '../../db/day-partitions.ts'
-import type { EventRow } from '../decode/decoded.ts'
+import { isoDay } from '../../../db/day-partitions.ts'
+import type { EventRow } from '../../decode/decoded.ts'
 
 /**
  * Stores which of the rows came with an Idempotency-Key: a row for each key and day, whatever the number of its events.
