@@ -7,12 +7,14 @@ import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-pr
 import type { HttpDirectorySettings } from '../edge/auth/key-directory.ts'
 import type { EdgeOptions } from '../edge/entry/settings.ts'
 import { type AuditConfig, readAudit } from './audit-config.ts'
+import { readCanaries } from './canary-config.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import type { SignInSettings } from './identity/sign-in/sign-in-settings.ts'
 import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
+import type { CanarySettings } from './proof/canaries/canary-settings.ts'
 import { readSignIn } from './sign-in-config.ts'
 
 /** The settings of core and of the commands, from the environment; core/settings/ describes each. */
@@ -69,6 +71,7 @@ export interface Config {
   /** SLUICE_RETENTION_DAYS; that of contract/limits.ts unless set */
   retentionDays: number | undefined
   audit: AuditConfig
+  canaries: CanarySettings
   /** SLUICE_WORKER_CONCURRENCY; that of contract/limits.ts unless set */
   workerConcurrency: number | undefined
   /** Whether to colour output: on a terminal, unless NO_COLOR is set (https://no-color.org) */
@@ -110,6 +113,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     audit: readAudit(env),
+    canaries: readCanaries(env, env.SLUICE_ALLOW_CLEARTEXT === 'true'),
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }

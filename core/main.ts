@@ -83,6 +83,7 @@ async function start(): Promise<void> {
     trustedProxies: config.trustedProxies,
     signIn: config.signIn,
     audit: config.audit,
+    canaries: config.canaries,
     metricsToken: config.metricsToken,
     port: config.corePort,
     collector: config.collector,

@@ -15,6 +15,7 @@ import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
 import { startAuditExpiry, startSecurityLog, startWebhook } from './audit-roles.ts'
+import { startCanaries } from './canary-role.ts'
 import { serveCollector } from './collector-role.ts'
 import type { Config } from './config.ts'
 import { connect, connectRedis } from './connections.ts'
@@ -22,8 +23,6 @@ import type { Database } from './db/database.ts'
 import type { RedisConnection } from './db/redis-connection.ts'
 import { type DatabaseRoles, findDatabaseRoles } from './db/roles.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
-import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
-import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
 import { applyOperators } from './identity/sign-in/operators.ts'
@@ -33,6 +32,7 @@ import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
 import { createLogCounter } from './proof/count-log.ts'
 import { QUERY_LIMITS } from './queries/limits.ts'
+import { createRedisBridge } from './redis-bridge-role.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker' | 'collector'
@@ -72,6 +72,8 @@ export interface RolesOptions {
   workerConcurrency?: Config['workerConcurrency']
   /** Entries are kept, and sent nowhere, unless given. */
   audit?: Config['audit']
+  /** The role api sends them; none are sent unless given. */
+  canaries?: Config['canaries']
   logger: Logger
   lifecycle: Lifecycle
   onboarding?: () => Onboarding | undefined
@@ -156,6 +158,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   if (roles.includes('api')) {
     await applyOperators(db, options.signIn?.operators ?? [])
     startWebhook(options, connect(options, 'audit webhook', { max: 1 }))
+    startCanaries(options, log, redis)
   }
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
@@ -274,25 +277,4 @@ function createGateway(options: OptionsWithRoles, log: Log, securityLog: Securit
 /** Believes the declared proxies about a client's address. */
 function addressOf({ trustedProxies }: RolesOptions): AddressOf {
   return (peer, headers) => trustedProxies?.clientAddress(peer, headers) ?? peer
-}
-
-/** Redis over REST for edges, as the user with fewer rights. @throws UsageError when that is core's own user */
-async function createRedisBridge(
-  options: RolesOptions,
-  redis: RedisConnection | undefined,
-): Promise<CoreDeps['redis']> {
-  const { redisBridgeUrl, redisToken: token, logger } = options
-  if (!token) return undefined
-  const bridge = await connectRedis(options, redisBridgeUrl)
-  if (!bridge) return undefined
-  if (redis) await checkBridgeUser(redis, bridge)
-  return createRedisRest({
-    redis: bridge,
-    token,
-    onError: (error) =>
-      logger.warn(
-        { error: String(error) },
-        'Redis request of an edge failed, the edge got an error',
-      ),
-  })
 }

@@ -49,6 +49,7 @@ async function start(config: CoreConfig): Promise<void> {
     retentionDays: config.retentionDays,
     signIn: config.signIn,
     audit: config.audit,
+    canaries: config.canaries,
     logger,
     lifecycle,
     onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),

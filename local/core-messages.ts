@@ -1,5 +1,6 @@
 import type { AuditConfig } from '../core/audit-config.ts'
 import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
+import type { CanarySettings } from '../core/proof/canaries/canary-settings.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What the supervisor of `npm start` and its core tell each other over the IPC channel. */
@@ -15,6 +16,7 @@ export interface CoreConfig {
   retentionDays: number | undefined
   signIn: SignInSettings
   audit: AuditConfig
+  canaries: CanarySettings
 }
 
 /** Core to supervisor. */

@@ -7,6 +7,7 @@ import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.t
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'
+import type { CanarySettings } from '../core/proof/canaries/canary-settings.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { type PostgresServer, startPostgresServer } from '../tools/postgres/postgres-server.ts'
@@ -39,6 +40,7 @@ export interface EmbeddedOptions {
   retentionDays: number | undefined
   signIn: SignInSettings
   audit: AuditConfig
+  canaries: CanarySettings
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
   /** Records are missing from the log, or a part ended and is restarted; everything else continues. */
@@ -160,6 +162,7 @@ async function startAll(
       retentionDays: options.retentionDays,
       signIn: options.signIn,
       audit: options.audit,
+      canaries: { ...options.canaries, edges: [urls.edge] },
     })),
     onStep,
     onOffsetGap: (message) => onAlarm(message, 'offset-gap'),

@@ -85,7 +85,8 @@ describe('docker-compose.yml', () => {
   })
 
   test('core/config.ts and the edge read every variable in it', () => {
-    const config = read('core/config.ts') + read('core/audit-config.ts')
+    const config =
+      read('core/config.ts') + read('core/audit-config.ts') + read('core/canary-config.ts')
     const edge = read('edge/entry/workerd.capnp')
     for (const [, { build, environment = {} }] of services)
       for (const name of Object.keys(environment)) {

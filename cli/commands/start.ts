@@ -52,6 +52,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           retentionDays: config.retentionDays,
           signIn: config.signIn,
           audit: config.audit,
+          canaries: config.canaries,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
           onAlarm: (message, kind) => terminal.printError(message, ALARM_HINTS[kind]),
         })

@@ -23,6 +23,8 @@ export const LOCKS = {
   eventShapes: { key: 0x51_01_de },
   /** Verifying by itself, and repairing: one process at a time. */
   verify: { key: 0x51_01_d8 },
+  /** Sending canaries: one core at a time. */
+  canaries: { key: 0x51_01_dd },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

@@ -3,6 +3,7 @@ import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contr
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { inTransaction } from '../db/in-transaction.ts'
+import { isCustomers } from '../db/tables/system-tenants.ts'
 import type { AuditActor } from './audit/audit-log.ts'
 import { hashSecret } from './hash-secret.ts'
 import { IdentityError } from './identity-error.ts'
@@ -133,8 +134,12 @@ export async function findKeyId(
 ): Promise<string> {
   const keys = db
     .selectFrom('api_key')
+    .innerJoin('tenant', 'tenant.tenant_id', 'api_key.tenant_id')
     .select(['key_id', 'display_prefix'])
-    .$if(tenantId !== undefined, (query) => query.where('tenant_id', '=', tenantId as number))
+    .where(isCustomers('slug'))
+    .$if(tenantId !== undefined, (query) =>
+      query.where('api_key.tenant_id', '=', tenantId as number),
+    )
     .limit(CANDIDATES_MAX)
   let found = await keys
     .where((eb) =>

@@ -6,6 +6,7 @@ import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { inTransaction } from '../db/in-transaction.ts'
 import type { TenantTable } from '../db/schema.ts'
+import { isCustomers } from '../db/tables/system-tenants.ts'
 import { batchWatermark, isPublished, watermark } from '../db/watermark.ts'
 import { type AuditActor, recordAudit, SYSTEM } from './audit/audit-log.ts'
 import { IdentityError } from './identity-error.ts'
@@ -181,7 +182,12 @@ function parseEnrichments(names: readonly string[]): string[] | null {
 }
 
 export async function listTenants(db: Database): Promise<Tenant[]> {
-  const rows = await db.selectFrom('tenant').selectAll().orderBy('tenant_id').execute()
+  const rows = await db
+    .selectFrom('tenant')
+    .selectAll()
+    .where(isCustomers('slug'))
+    .orderBy('tenant_id')
+    .execute()
   return rows.map(listedTenant)
 }
 

@@ -1,6 +1,7 @@
 import { looksLikeApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { ERRORS } from '../../contract/errors.ts'
 import type { Database, TenantScope } from '../db/database.ts'
+import { isCustomers } from '../db/tables/system-tenants.ts'
 import { ApiError, badInput } from '../lib/api-error.ts'
 import { checkText } from '../lib/check-text.ts'
 import type { CredentialLookups } from './credential-lookups.ts'
@@ -155,6 +156,7 @@ export async function tenantViewer(
     .selectFrom('tenant')
     .select('tenant_id')
     .where('slug', '=', slug)
+    .where(isCustomers('slug'))
     .executeTakeFirst()
   if (!row) throw noSuchTenant(slug)
   return seal({ tenantId: row.tenant_id, tenant: slug })

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { isCustomers } from '../db/tables/system-tenants.ts'
 import { isOperator, type Viewer } from '../identity/viewer.ts'
 import { badInput } from '../lib/api-error.ts'
 import { checkText } from '../lib/check-text.ts'
@@ -39,7 +40,7 @@ export async function visibleTenants(
   if (search) checkText('search', search)
   if (after) checkText('after', after)
   const ids = visibleIds(viewer)
-  const own = ids ? sql`t.tenant_id = ANY(${ids}::int[])` : sql`true`
+  const own = ids ? sql`t.tenant_id = ANY(${ids}::int[])` : isCustomers('t.slug')
   // Nobody learns from a page's border which other tenants there are.
   const from = after && isVisible(viewer, after) ? after : undefined
   const { where, orderBy } = search ? matching(search, from) : byCreation(from)

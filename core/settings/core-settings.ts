@@ -139,6 +139,32 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (api), compose',
   },
   {
+    name: 'SLUICE_CANARY_SECONDS',
+    default: '`60`',
+    meaning:
+      'seconds between two canaries of an edge, 5 to 3600; `0`: none are sent ([proof](proof.md))',
+    readBy: 'core (api), cli, compose',
+  },
+  {
+    name: 'SLUICE_CANARY_EDGES',
+    default: '',
+    meaning:
+      'where canaries are sent: up to 8 URLs such as `https://events.example.com`, separated by commas. Without it they are appended to the log; `npm start` and docker-compose.yml send them to their own edge',
+    readBy: 'core (api)',
+  },
+  {
+    name: 'SLUICE_FRESHNESS_SECONDS',
+    default: '`5`',
+    meaning: 'within how many seconds events should be visible to a query',
+    readBy: 'core (api), cli',
+  },
+  {
+    name: 'SLUICE_FRESHNESS_OBJECTIVE',
+    default: '`99`',
+    meaning: 'in how many percent of cases, over 30 days; below 100',
+    readBy: 'core (api), cli',
+  },
+  {
     name: 'SLUICE_WORKER_CONCURRENCY',
     default: '`2`',
     meaning: 'connections with which one worker writes, 1 to 6',

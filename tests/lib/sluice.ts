@@ -45,7 +45,13 @@ const NODE_FLAGS: string[] = JSON.parse(
 export function createTestHome(more: Record<string, string> = {}): TestHome {
   // Mode 0700: as root, the user that runs Postgres may not enter it.
   const folder = mkdtempSync(join(tmpdir(), 'sluice-home-'))
-  const env = { ...process.env, ...more, SLUICE_HOME: folder, NO_COLOR: '1' }
+  const env = {
+    ...process.env,
+    SLUICE_CANARY_SECONDS: '0',
+    ...more,
+    SLUICE_HOME: folder,
+    NO_COLOR: '1',
+  }
   const started: TestSluice[] = []
 
   async function start(...args: string[]): Promise<TestSluice> {

@@ -25,7 +25,13 @@ const secrets = { SLUICE_GATEWAY_PASSWORD: 'a-password', SLUICE_REDIS_TOKEN: 'a-
 function spawnCore(env: Record<string, string>): ChildProcess {
   return spawn(process.execPath, ['core/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, PORT: '0', DATABASE_URL: database.url, ...env },
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      SLUICE_CANARY_SECONDS: '0',
+      DATABASE_URL: database.url,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }

@@ -11,6 +11,7 @@ import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents, addTrustClass } from './resolvers/events.ts'
 import { addExplainChange } from './resolvers/explain-change.ts'
 import { addExplore } from './resolvers/explore.ts'
+import { addFreshness } from './resolvers/freshness.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
@@ -40,6 +41,7 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addBalance(builder)
+  addFreshness(builder)
   addDeadLetters(builder)
   addApiKeyMutations(builder, addApiKeys(builder))
   addAuditLog(builder)

@@ -15,7 +15,7 @@ import type { AddressOf } from './client.ts'
 import { cspReport } from './csp-report.ts'
 import { dashboard } from './dashboard.ts'
 import { graphqlRoute } from './graphql-route.ts'
-import { createBalanceState, createHealthCheck, health } from './health.ts'
+import { createHealthCheck, createPipelineState, health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
 import type { Metrics } from './metrics.ts'
 import { metricsAccess } from './metrics-access.ts'
@@ -80,7 +80,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
 
   app.use(requestId({ limitLength: 128 }))
   const checkHealth = createHealthCheck(deps)
-  app.route('/', health(checkHealth, createBalanceState(db)))
+  app.route('/', health(checkHealth, createPipelineState(db)))
   app.get('/metrics', metricsAccess(deps.metricsToken, api?.publicUrl), async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )

@@ -5,6 +5,7 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { type Freshness, readFailingComponent } from '../../queries/pipeline/freshness.ts'
 import { readUnaccounted, type UnaccountedEvents } from '../../queries/pipeline/unaccounted.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { allowOnly } from './problem.ts'
@@ -29,18 +30,43 @@ export function createHealthCheck(deps: HealthDeps): HealthCheck {
   }
 }
 
-/** `ok`, or what is wrong with the balance of accepted events and outcomes. It makes no process less ready. */
-export function createBalanceState(db: Database): () => Promise<string> {
-  let last: { at: number; state: Promise<string> } | undefined
-  const read = () =>
-    withTimeout(CHECK_MS_MAX, 'the balance', readUnaccounted(db)).then(
-      describeBalance,
-      (error: Error) => describe(error),
-    )
+/** What makes no process less ready, in words. */
+export interface PipelineState {
+  /** `ok`, or what is wrong with the balance of accepted events and outcomes. */
+  balance: string
+  /** `ok`, or where canaries stop. */
+  freshness: string
+}
+
+export function createPipelineState(db: Database): () => Promise<PipelineState> {
+  let last: { at: number; state: Promise<PipelineState> } | undefined
+  const inTime = <T>(name: string, read: Promise<T>, describeState: (of: T) => string) =>
+    withTimeout(CHECK_MS_MAX, name, read).then(describeState, describe)
+  const read = async (): Promise<PipelineState> => {
+    const [balance, freshness] = await Promise.all([
+      inTime('the balance', readUnaccounted(db), describeBalance),
+      withTimeout(CHECK_MS_MAX, 'the freshness', readFailingComponent(db)).then(
+        describeFreshness,
+        // Canaries are in Postgres.
+        () => describeFreshness({ state: 'FAILING', failingComponent: 'postgres' }),
+      ),
+    ])
+    return { balance, freshness }
+  }
   return () => {
     if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), state: read() }
     return last.state
   }
+}
+
+function describeFreshness({
+  state,
+  failingComponent,
+}: Pick<Freshness, 'state' | 'failingComponent'>): string {
+  if (state === 'OK') return 'ok'
+  if (state === 'OFF') return 'no canaries are sent'
+  if (state === 'STALE') return 'no canary was sent lately'
+  return `failing: ${failingComponent}`
 }
 
 function describeBalance({ events, checkedSecondsAgo }: UnaccountedEvents): string {
@@ -53,16 +79,16 @@ const BALANCE_AGE_S_MAX = 120
 
 /**
  * GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not; and
- * whether the balance is 0.
+ * whether the balance is 0, and where canaries stop.
  */
-export function health(checkHealth: HealthCheck, readBalance: () => Promise<string>): Hono {
+export function health(checkHealth: HealthCheck, readState: () => Promise<PipelineState>): Hono {
   const app = new Hono()
   app.get('/livez', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
-    const [checks, balance] = await Promise.all([checkHealth(), readBalance()])
+    const [checks, state] = await Promise.all([checkHealth(), readState()])
     const ready = Object.values(checks).every((state) => state === 'ok')
     c.header('Cache-Control', 'no-store')
-    return c.json({ status: ready ? 'ready' : 'failing', checks, balance }, ready ? 200 : 503)
+    return c.json({ status: ready ? 'ready' : 'failing', checks, ...state }, ready ? 200 : 503)
   })
   for (const path of ['/livez', '/readyz']) app.all(path, allowOnly('GET, HEAD'))
   return app

@@ -38,6 +38,13 @@ export function createInstruments(registry: Registry) {
       }),
     },
     postgres: { ...gapInstruments(registry), ...workerInstruments(registry) },
+    freshness: freshnessInstruments(registry),
+    component: new Gauge({
+      name: 'sluice_pipeline_component_up',
+      help: 'Whether canaries pass the component. Alert on 0.',
+      labelNames: ['component'],
+      registers,
+    }),
     process: {
       subscribers: new Gauge({
         name: 'sluice_live_subscribers',
@@ -51,6 +58,29 @@ export function createInstruments(registry: Registry) {
         registers,
       }),
     },
+  }
+}
+
+function freshnessInstruments(registry: Registry) {
+  const registers = [registry]
+  return {
+    seconds: new Gauge({
+      name: 'sluice_freshness_seconds',
+      help: 'Time from sending a canary until a query finds it, over 1h and 24h.',
+      labelNames: ['window', 'quantile'],
+      registers,
+    }),
+    canaryAge: new Gauge({
+      name: 'sluice_canary_age_seconds',
+      help: 'Seconds since a canary was sent; missing where none are.',
+      registers,
+    }),
+    errorBudget: new Gauge({
+      name: 'sluice_freshness_error_budget_left',
+      help: 'Share of the error budget of freshness that is left, over 30 days; below 0: overspent.',
+      labelNames: ['objective', 'target_seconds'],
+      registers,
+    }),
   }
 }
 

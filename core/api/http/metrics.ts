@@ -4,6 +4,7 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { countDeadLettersToForward } from '../../queries/pipeline/forwarding-backlog.ts'
+import { PIPELINE_COMPONENTS, readFreshness } from '../../queries/pipeline/freshness.ts'
 import { readLag } from '../../queries/pipeline/lag.ts'
 import { countOffsetGaps } from '../../queries/pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../../queries/pipeline/oldest-snapshot.ts'
@@ -57,6 +58,7 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
     if (redis) up.set({ part: 'redis' }, redis() ? 1 : 0)
     await Promise.all([
       collect('postgres', () => readPostgres(db, instruments.postgres), instruments.postgres),
+      collect('freshness', () => readCanaries(db, instruments), instruments.freshness),
       collect('log', () => readLog(db, log, instruments.log), instruments.log),
     ])
     return registry.metrics()
@@ -103,6 +105,36 @@ async function readPostgres(db: Database, instruments: Instruments['postgres']):
     missing.inc({ topic, partition }, records)
   }
   openGaps.set(counts.reduce((sum, { open }) => sum + open, 0))
+}
+
+async function readCanaries(
+  db: Database,
+  { freshness: { seconds, canaryAge, errorBudget }, component }: Instruments,
+): Promise<void> {
+  component.reset()
+  // Canaries are in Postgres: where they cannot be read, it is what fails.
+  component.set({ component: 'postgres' }, 0)
+  const freshness = await readFreshness(db)
+  component.set({ component: 'postgres' }, 1)
+  for (const instrument of [seconds, canaryAge, errorBudget]) instrument.reset()
+  for (const [window, { p50, p95, p99 }] of [
+    ['1h', freshness.hour],
+    ['24h', freshness.day],
+  ] as const)
+    for (const [quantile, value] of Object.entries({ 0.5: p50, 0.95: p95, 0.99: p99 }))
+      if (value !== null) seconds.set({ window, quantile }, value)
+  if (freshness.sentSecondsAgo === null) canaryAge.remove()
+  else canaryAge.set(freshness.sentSecondsAgo)
+  const { errorBudgetLeft, percent, targetSeconds } = freshness.objective ?? {}
+  if (errorBudgetLeft != null)
+    errorBudget.set(
+      { objective: String(percent), target_seconds: String(targetSeconds) },
+      errorBudgetLeft,
+    )
+  if (freshness.state !== 'OK' && freshness.state !== 'FAILING') return
+  const failing = new Set(freshness.edges.map(({ failingComponent }) => failingComponent))
+  for (const each of PIPELINE_COMPONENTS)
+    component.set({ component: each }, failing.has(each) ? 0 : 1)
 }
 
 async function readLog(db: Database, log: Log, instruments: Instruments['log']): Promise<void> {

@@ -12,6 +12,8 @@ export interface ProofTables {
   balance_check: BalanceCheckTable
   verification: VerificationTable
   verification_part: VerificationPartTable
+  canary: CanaryTable
+  canary_sender: CanarySenderTable
 }
 
 export interface LogCountPositionTable {
@@ -83,4 +85,22 @@ export interface VerificationPartTable {
   verification_id: number
   part: string
   result: Record<string, unknown>
+}
+
+export interface CanaryTable {
+  canary_id: string
+  edge: string
+  sent_at: TimeWithDefault
+  accepted_at: Time | null
+  visible_at: Time | null
+  failing: 'edge' | 'gateway' | 'log' | 'worker' | 'redis' | null
+}
+
+export interface CanarySenderTable {
+  only_row: Generated<boolean>
+  sent_at: Time
+  interval_s: number
+  edges: string[]
+  target_s: number
+  objective: number
 }

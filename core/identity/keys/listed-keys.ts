@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { KeyKind, Scope } from '../../../contract/api-key.ts'
 import type { Database } from '../../db/database.ts'
+import { isCustomers } from '../../db/tables/system-tenants.ts'
 
 /** What may be shown of a key for ever. Times are RFC 3339. */
 export interface ListedKey {
@@ -83,6 +84,7 @@ function keyRows(db: Database) {
           .as('used'),
       (join) => join.onTrue(),
     )
+    .where(isCustomers('slug'))
     .select(COLUMNS)
     .select(['slug', 'used.last_hour', 'used.last_day'])
     .select(

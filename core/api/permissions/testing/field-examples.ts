@@ -39,6 +39,7 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   eventSchema: (t) => `{ eventSchema(tenant: "${t}", name: "a") { properties { path } } }`,
   schemaDrift: (t) => `{ schemaDrift(tenant: "${t}") { message } }`,
   deadLetters: (t) => `{ deadLetters(tenant: "${t}", first: 10) { edges { node { original } } } }`,
+  freshness: () => '{ freshness { state hour { p50 } edges { edge } } }',
   pipeline: () => '{ pipeline { partitions { partition } } }',
   apiKeys: (t) => `{ apiKeys(tenant: "${t}") { id name } }`,
   apiKeyUse: (t) => `{ apiKeyUse(tenant: "${t}", id: ${UNKNOWN}) { client } }`,
