@@ -25,6 +25,10 @@ export const LOCKS = {
   verify: { key: 0x51_01_d8 },
   /** Sending canaries: one core at a time. */
   canaries: { key: 0x51_01_dd },
+  /** Taking a backup of this database: one process at a time. */
+  backup: { key: 0x51_01_da },
+  /** Restoring a backup into this database: one process at a time. */
+  restore: { key: 0x51_01_dc },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */
