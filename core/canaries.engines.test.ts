@@ -133,7 +133,7 @@ test('the worker is named when it is stopped, and no component once it runs agai
   await untilIs('ok')
 })
 
-test('the edge is named when nothing listens, and when it refuses the key', async () => {
+test('the edge is named when nothing listens there', async () => {
   const listen = await toEdge.refuse()
   await untilIs('failing: edge')
   await listen()

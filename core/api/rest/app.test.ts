@@ -525,6 +525,20 @@ describe('GET /v1/pipeline/lag', () => {
     expect(data.unaccounted).toBe(0)
   })
 
+  test('a key sees how fresh numbers are, and no edge', async () => {
+    await fixture.database.pool.query(
+      `INSERT INTO canary_sender VALUES (true, now(), 60, '{https://a}', 5, 99);
+       INSERT INTO canary SELECT gen_random_uuid(), 'https://a', now(), now(), now() + interval '1 s', 'redis' FROM generate_series(1, 2)`,
+    )
+    const { data } = await json('/v1/pipeline/freshness')
+    expect(data).toMatchObject({
+      ...{ state: 'FAILING', failing_component: 'REDIS', edges: [] },
+      hour: { canaries: 2, p50: 1 },
+      objective: { target_seconds: 5, in_time: 2, error_budget_left: 1 },
+    })
+    await fixture.database.pool.query('TRUNCATE canary, canary_sender')
+  })
+
   test('a key reads the balance of its own tenant, for a week at most', async () => {
     const at = new Date(Math.floor(Date.now() / 60_000 - 5 * 1_440) * 60_000).toISOString()
     await fixture.database.pool.query(

@@ -32,6 +32,7 @@ import { addSessionRoutes } from './identity/session-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
+import { addFreshnessRoute } from './pipeline/freshness-route.ts'
 import { addPipelineRoutes } from './pipeline-route.ts'
 import { addReceiptRoutes } from './receipts/receipt-routes.ts'
 import { createRowStreams } from './row-stream.ts'
@@ -125,6 +126,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addSessionRoutes(app, runOperation)
   addAuditRoute(app, { runOperation, respondWithStream })
   addPipelineRoutes(app, runOperation)
+  addFreshnessRoute(app, runOperation)
   addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
     openapi: '3.1.0',

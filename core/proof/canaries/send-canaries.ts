@@ -32,11 +32,13 @@ export interface CanarySenderDeps {
 }
 
 const VISIBLE_MS_MAX = 10_000
-const LOOK_MS = 100
+const LOOK_MS = 50
 /** Two canaries in a row have to fail before a component is named: the second one follows soon. */
 const AFTER_FAILURE_MS = 5_000
 const RETRY_MS = 1_000
 const LOCK_MS = 5_000
+/** Edges may start after core, and have not failed then. */
+const START_MS_MAX = 10_000
 const KEY_MS_MAX = 24 * 3_600_000
 /** What is late is looked for, for so long. */
 const LATE = "interval '1 hour'"
@@ -102,6 +104,7 @@ interface Sending extends CanarySenderDeps {
 
 async function sendTo(edge: string, sending: Sending, signal: AbortSignal): Promise<void> {
   const { intervalMs } = sending.settings
+  await pause(Math.min(intervalMs, START_MS_MAX), signal)
   for (let turn = 0; !signal.aborted; ) {
     const failing = await sendOne(edge, `${edge} ${turn}`, sending, signal)
     if (failing === undefined) turn = (turn + 1) % ACTORS

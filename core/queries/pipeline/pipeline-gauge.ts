@@ -4,8 +4,10 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../limits.ts'
+import { type PipelineComponent, readFailingComponent } from './freshness.ts'
 
-export type Component = 'log' | 'worker' | 'database'
+/** Postgres is called `database` here. */
+export type Component = Exclude<PipelineComponent, 'postgres'> | 'database'
 
 /** How far the tables are behind the log, and which component keeps them there. */
 export interface PipelineState {
@@ -43,7 +45,7 @@ export function createPipelineGauge(
       ends: new Map(ends.value.map((each) => [each.partition, each.lastStableOffset])),
     })
     if (samples.length > LIVE_LIMITS.lagSamplesMax) samples.shift()
-    const { positions, alive } = worker.value
+    const { positions, alive, failing } = worker.value
     const reached = samples.findLastIndex(({ ends }) =>
       [...ends].every(([partition, end]) => (positions.get(partition) ?? 0) >= end),
     )
@@ -52,7 +54,7 @@ export function createPipelineGauge(
     const isCurrent = samples.at(-1) === samples[0] && reached >= 0
     return {
       lagMs: isCurrent ? 0 : reached >= 0 ? age(at) : undefined,
-      failingComponent: alive ? null : 'worker',
+      failingComponent: alive ? failing : 'worker',
     }
   }
 
@@ -69,7 +71,7 @@ export function createPipelineGauge(
 }
 
 async function readWorkers(db: Database) {
-  const [positions, { rows }] = await Promise.all([
+  const [positions, { rows }, { failingComponent }] = await Promise.all([
     db
       .selectFrom('log_position')
       .select(['partition', 'next_offset'])
@@ -80,9 +82,12 @@ async function readWorkers(db: Database) {
                       WHERE beat_at > now() - make_interval(secs => ${LIVE_LIMITS.heartbeatAgeMs / 1000})) AS alive`.execute(
       db,
     ),
+    readFailingComponent(db),
   ])
   return {
     positions: new Map(positions.map((row) => [row.partition, row.next_offset])),
     alive: rows[0]?.alive === true,
+    // Canaries stop somewhere; Postgres responds, so it is none of them.
+    failing: failingComponent === 'postgres' ? null : failingComponent,
   }
 }

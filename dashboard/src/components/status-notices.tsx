@@ -2,6 +2,7 @@ import { createMemo, Match, Switch } from 'solid-js'
 import type { QueryGroup } from '../lib/api/query-group.ts'
 import { useApp } from '../lib/app-context.ts'
 import { clock } from '../lib/format.ts'
+import { CONSEQUENCES } from '../lib/freshness.ts'
 import { ErrorNotice } from './error-notice.tsx'
 import { WarnIcon } from './icons.tsx'
 
@@ -53,11 +54,7 @@ export function StatusNotices(props: {
   )
 }
 
-const CONSEQUENCES: Record<string, string> = {
-  log: 'New events are refused with status 503, and clients retry them.',
-  worker: 'Events are still accepted and wait in the log, but the numbers are not updated.',
-  database: 'Nothing can be read or counted. Accepted events wait in the log.',
-}
+const NAMES: Record<string, string> = { redis: 'Redis server' }
 
 function ComponentDown(props: { component: string }) {
   const { live, urlState } = useApp()
@@ -71,7 +68,7 @@ function ComponentDown(props: { component: string }) {
     <div class="notice bad">
       <WarnIcon />
       <p role="status">
-        <strong>The {props.component} is down</strong> since{' '}
+        <strong>The {NAMES[props.component] ?? props.component} is down</strong> since{' '}
         {clock(failure().since, urlState.zone())}. {CONSEQUENCES[props.component] ?? ''} This page
         recovers by itself.
       </p>

@@ -5,6 +5,23 @@ import { duration } from './format.ts'
 const LAG_SECONDS_MAX = 5
 const SILENCE_MS_MAX = 8_000
 
+/** Of a component that is down. */
+export const CONSEQUENCES: Record<string, string> = {
+  edge: 'New events are refused at one edge at least, and clients retry them.',
+  gateway: 'New events are refused with status 503, and clients retry them.',
+  log: 'New events are refused with status 503, and clients retry them.',
+  worker: 'Events are still accepted and wait in the log, but the numbers are not updated.',
+  redis: 'Events are counted; edges limit their rates by themselves.',
+  database: 'Nothing can be read or counted. Accepted events wait in the log.',
+}
+
+/** What canaries measured in the last hour, for the explanation on hover. Times in seconds. */
+export function measuredText(hour: { p50: number | null; p95: number | null } | undefined): string {
+  if (hour?.p50 == null || hour.p95 == null) return ''
+  const [p50, p95] = [duration(hour.p50 * 1000), duration(hour.p95 * 1000)]
+  return ` In the last hour an event could be queried after ${p50} (p50), ${p95} (p95).`
+}
+
 /** How up to date the page is, as the badge in the top bar shows it. */
 export interface Freshness {
   tone: 'good' | 'warn' | 'bad' | 'muted'
@@ -44,7 +61,7 @@ export function freshnessOf(
     return {
       tone: 'bad',
       label: `${update.failingComponent} down`,
-      detail: `Events are accepted, but the ${update.failingComponent} is down, so numbers are not updated.`,
+      detail: CONSEQUENCES[update.failingComponent] ?? '',
     }
   if (now - updatedAt > SILENCE_MS_MAX)
     return {

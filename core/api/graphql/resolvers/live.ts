@@ -34,7 +34,8 @@ export function addLive(builder: Builder, event: EventRef): void {
       }),
       failingComponent: t.exposeString('failingComponent', {
         nullable: true,
-        description: 'The component that fails: log, worker or database; null while all work.',
+        description:
+          'The component that fails: edge, gateway, log, worker, redis or database; null while all work.',
       }),
     }),
   })

@@ -21,6 +21,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, ProtectedPath>> = {
   '/v1/events/:id': { GET: 'events.read' },
   '/v1/receipts': { GET: 'events.read' },
   '/v1/receipts/:id': { GET: 'events.read' },
+  '/v1/pipeline/freshness': { GET: 'pipeline.read' },
   '/v1/pipeline/lag': { GET: 'pipeline.read' },
   '/v1/balance': { GET: 'pipeline.read' },
   '/v1/metric-definitions': { GET: 'metrics.read', POST: 'metrics.declare' },

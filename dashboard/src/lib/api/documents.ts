@@ -82,5 +82,8 @@ export const LIVE = graphql(
 )
 export type LiveUpdate = ResultOf<typeof LIVE>['live']
 
+/** What canaries measured; of the pipeline, which all tenants share. */
+export const FRESHNESS = graphql(`query Freshness { freshness { hour { p50 p95 } } }`)
+
 /** How far the numbers are behind the log, and which component failed, if one did. */
 export type PipelineHealth = Pick<LiveUpdate, 'lagSeconds' | 'failingComponent'>

@@ -100,6 +100,25 @@ test('a result for the previous range is never shown as the result for the chose
   await page.unroute('**/graphql')
 }, 60_000)
 
+test('the badge names the component at which canaries stop, and how long they took before', async () => {
+  const sql = (text: string) => fixture.database.pool.query(text)
+  await sql(
+    `INSERT INTO worker_heartbeat (worker_id, beat_at) VALUES ('w', now() + interval '20 s');
+     INSERT INTO canary_sender VALUES (true, now(), 60, '{https://a}', 5, 99);
+     INSERT INTO canary SELECT gen_random_uuid(), 'https://a', now() - interval '9 min', now(), now() - interval '538.8 s'
+       FROM generate_series(1, 9);
+     INSERT INTO canary SELECT gen_random_uuid(), 'https://a', now(), NULL, NULL, 'gateway' FROM generate_series(1, 2)`,
+  )
+  await open('range=7d')
+  const badge = page.locator('.top .badge')
+  await expect.poll(() => badge.innerText()).toBe('gateway down')
+  await expect
+    .poll(() => badge.getAttribute('title'))
+    .toMatch(/after 1\.2.s \(p50\), 1\.2.s \(p95\)/)
+  expect(await page.locator('.notice').innerText()).toContain('The gateway is down')
+  await sql('TRUNCATE canary, canary_sender; DELETE FROM worker_heartbeat')
+}, 30_000)
+
 test('the tile, the chart and the table of a range show the same numbers, whatever bucket the range begins and ends in', async () => {
   await fixture.store(
     'default',
