@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'core/identity': ['contract', 'core/lib', 'core/db', 'core/identity/audit'],
   'core/metrics': ['contract', 'core/lib', 'core/db', 'core/identity/audit'],
   'core/schemas': ['contract', 'core/lib', 'core/db', 'core/identity/audit'],
-  'core/dead-letters': ['contract', 'core/lib', 'core/db', 'core/log'],
+  'core/dead-letters': ['contract', 'core/lib', 'core/db', 'core/log', 'core/identity'],
   'core/worker': [
     'contract',
     'core/lib',
@@ -73,7 +73,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core/proof',
     'core/worker',
   ],
-  'core/backup': ['contract', 'core/lib', 'core/db', 'core/identity/audit'],
   'core/queries': [
     'contract',
     'core/lib',
@@ -82,6 +81,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core/identity',
     'core/metrics',
     'core/schemas',
+    'core/dead-letters',
     'core/proof',
   ],
   'core/gateway': ['contract', 'core/lib', 'core/db', 'core/log', 'core/identity'],
@@ -103,6 +103,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core/queries',
     'core/metrics',
     'core/schemas',
+    'core/dead-letters',
     'core/gateway',
   ],
   core: [

@@ -12,11 +12,11 @@ import { createTenant } from '../core/identity/tenants.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../tests/lib/database.ts'
 import { createAuditCommand } from './audit/audit-command.ts'
-import { createDeadLettersCommand } from './commands/dead-letters.ts'
 import { createDoctorCommand } from './commands/doctor.ts'
 import { createKeyCommand } from './commands/key.ts'
 import { createLagCommand } from './commands/lag.ts'
 import { createOffsetsCommand } from './commands/offsets.ts'
+import { createDeadLettersCommand } from './dead-letters/dead-letters-command.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
 /** What commands print for people and for scripts, from what is in Postgres. */

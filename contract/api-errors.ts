@@ -102,6 +102,21 @@ export const API_ERRORS = {
     retryable: false,
     message: 'No metric with this name is declared.',
   },
+  DEAD_LETTER_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'No dead letter with this id is kept.',
+  },
+  DEAD_LETTER_JOB_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'No job of the dead-letter workbench has this id.',
+  },
+  TOO_MANY_JOBS: {
+    status: 409,
+    retryable: true,
+    message: 'Three jobs are open already; wait until one is done, or cancel one.',
+  },
   MEMBER_NOT_FOUND: { status: 404, retryable: false, message: 'Nobody with this id is a member.' },
   SESSION_NOT_FOUND: {
     status: 404,

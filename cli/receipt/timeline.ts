@@ -5,7 +5,7 @@ interface LogPosition {
 
 /** A receipt as GraphQL returns it. */
 export interface ReceiptNode {
-  eventId: string | null
+  eventId: string
   outcome: 'STORED' | 'DEAD' | 'REMOVED' | 'NOT_FOUND'
   trustClass: string | null
   processedAt: string | null

@@ -45,10 +45,12 @@ test('what the encoder writes is read back, notes included', () => {
     ok: false,
     reason: 'NAME_MISSING',
     detail: '/name: is missing; the event: is wrong',
-    claimed: { tenant: 'acme', request_id: 'r' },
+    claimed: { tenant: 'acme', key: stamp.key, request_id: 'r' },
     original: 'eA==',
     base64: true,
     received: { ms: Date.parse(stamp.received_at), us: 0 },
+    stated: { ...stamp, refused, original: 'eA==', base64: true },
+    pointer: '/name',
   })
   expect(decodeRecord(encoder.invalid({ refused, original: 'x' }))).not.toHaveProperty('base64')
 })

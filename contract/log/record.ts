@@ -75,6 +75,10 @@ export type DecodedRecord =
       reason: DeadReason
       detail: string
       claimed: Claimed
+      /** The record itself, where it states all that one has to. */
+      stated?: Record<string, unknown>
+      /** The member that is wrong, as the edge named it. */
+      pointer?: string
       /** What the client sent, where the record contains it. */
       original?: string
       base64?: true
@@ -84,6 +88,7 @@ export type DecodedRecord =
 /** What a record claims about itself. Unverified: use it only to search dead letters. */
 export interface Claimed {
   tenant?: string
+  key?: string
   request_id?: string
   route?: string
   client?: string
@@ -137,12 +142,13 @@ export function decodeRecord(text: string): DecodedRecord {
   if (value.refused !== undefined) return rejectedRecord(value, received)
   const { event } = value
   const invalid = isObject(event) ? findInvalidField(event) : 'event is not a JSON object'
-  if (invalid) return dead('EVENT_INVALID', invalid, value)
+  if (invalid) return { ...dead('EVENT_INVALID', invalid, value), stated: value }
   const occurred = readCanonicalTime((event as unknown as TrackedEvent).occurred_at)
-  if (!occurred) return dead('EVENT_INVALID', 'occurred_at is not a time in UTC', value)
+  if (!occurred)
+    return { ...dead('EVENT_INVALID', 'occurred_at is not a time in UTC', value), stated: value }
   if (needsDeepCheck(text)) {
     const unstorable = findUnstorableText(value, text)
-    if (unstorable) return dead('UNSTORABLE', unstorable, value)
+    if (unstorable) return { ...dead('UNSTORABLE', unstorable, value), stated: value }
   }
   return { ok: true, record: value as unknown as StampedEvent, received, occurred }
 }
@@ -167,6 +173,8 @@ function rejectedRecord(value: Record<string, unknown>, received: Instant): Deco
     original,
     ...(base64 === true && { base64 }),
     received,
+    stated: value,
+    ...(textOrEmpty(first.pointer) !== '' && { pointer: textOrEmpty(first.pointer) }),
   }
 }
 
@@ -231,7 +239,7 @@ function dead(
 
 export function claimedBy(value: object | undefined): Claimed {
   const claimed: Claimed = {}
-  for (const field of ['tenant', 'request_id', 'route', 'client'] as const) {
+  for (const field of ['tenant', 'key', 'request_id', 'route', 'client'] as const) {
     const found = (value as Record<string, unknown> | undefined)?.[field]
     // It is stored with the dead letter, so it must be storable.
     if (isText(found, LIMITS.labelCharsMax) && !unstorableText(found as string))

@@ -16,20 +16,18 @@ export interface Migration {
   sha256: string
 }
 
-export const MIGRATIONS_FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
+const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
 const LOCK_WAIT = '60s'
 
 /**
  * @param onStep called before each migration that is applied
- * @param through the last one to apply; the newest unless given
  * @returns what was applied now; empty when the database was up to date
  */
 export async function migrate(
   database: string | pg.Pool,
   onStep: (migration: Migration) => void = () => {},
-  folder: string = MIGRATIONS_FOLDER,
-  through = Number.POSITIVE_INFINITY,
+  folder: string = FOLDER,
 ): Promise<Migration[]> {
   const files = readMigrations(folder)
   return withClient(database, async (client) => {
@@ -39,7 +37,7 @@ export async function migrate(
       await client.query('RESET lock_timeout')
       const applied = await readApplied(client)
       checkHistory(applied, files)
-      const missing = files.slice(applied.length).filter(({ number }) => number <= through)
+      const missing = files.slice(applied.length)
       for (const migration of missing) {
         onStep(migration)
         await apply(client, migration)
@@ -53,11 +51,11 @@ export async function migrate(
   })
 }
 
-export interface MigrationFile extends Migration {
+interface MigrationFile extends Migration {
   sql: string
 }
 
-export function readMigrations(folder: string): MigrationFile[] {
+function readMigrations(folder: string): MigrationFile[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .sort()

@@ -75,6 +75,8 @@ test('tables whose rows are updated all the time leave room for that on their pa
       50,
       [
         'balance_check',
+        'dead_letter_job',
+        'dead_letter_reason',
         'log_count_lease',
         'log_count_position',
         'log_lease',
@@ -89,10 +91,21 @@ test('tables whose rows are updated all the time leave room for that on their pa
         'worker_heartbeat',
       ],
     ],
-    [70, ['event_shape', 'event_shape_path', 'key_sender_hour', 'key_use_hour', 'outcome_minute']],
+    [
+      70,
+      [
+        'dead_letter_group',
+        'dead_letter_hour',
+        'event_shape',
+        'event_shape_path',
+        'key_sender_hour',
+        'key_use_hour',
+        'outcome_minute',
+      ],
+    ],
     [85, ['metric_rollup', 'rollup']],
   ])
-  expect(rows).toHaveLength(20)
+  expect(rows).toHaveLength(24)
 })
 
 /** The interfaces of the tables, read as source: kysely's types are gone by the time a test runs. */

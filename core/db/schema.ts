@@ -1,6 +1,7 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { AuditTables } from './tables/audit-tables.ts'
 import type { Time, TimeWithDefault } from './tables/column-types.ts'
+import type { DeadLetterTables } from './tables/dead-letter-tables.ts'
 import type { EventTables } from './tables/event-tables.ts'
 import type { KeyTables } from './tables/key-tables.ts'
 import type { LongRollupTables } from './tables/long-rollup-tables.ts'
@@ -14,6 +15,7 @@ import type { SketchTables } from './tables/sketch-tables.ts'
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
 export interface Schema
   extends AuditTables,
+    DeadLetterTables,
     EventTables,
     KeyTables,
     LongRollupTables,
@@ -36,7 +38,6 @@ export interface Schema
   outcome_minute: OutcomeMinuteTable
   outcome_total: OutcomeTotalTable
   outcome_total_by_partition: OutcomeTotalByPartitionTable
-  dead_letter: DeadLetterTable
   watermark: WatermarkTable
   finality: FinalityTable
   worker_heartbeat: WorkerHeartbeatTable
@@ -163,26 +164,6 @@ export interface OutcomeTotalByPartitionTable {
   duplicate: Generated<number>
   conflicting: Generated<number>
   dead: Generated<number>
-}
-
-export interface DeadLetterTable {
-  dead_letter_id: GeneratedAlways<number>
-  tenant_id: number | null
-  reason: string
-  detail: string
-  fingerprint: string
-  original: Buffer
-  topic: string
-  partition: number
-  log_offset: number
-  request_id: string | null
-  route: string | null
-  client: string | null
-  received_at: Time
-  dead_at: TimeWithDefault
-  forwarded_at: Time | null
-  state: Generated<'open' | 'replayed' | 'discarded'>
-  event_id: string | null
 }
 
 export interface WatermarkTable {

@@ -13,6 +13,7 @@ import { checkLogIdentity } from './consume/log-identity.ts'
 import { trackLogWatermark } from './consume/log-watermark.ts'
 import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
 import { createPartitionConsumers } from './consume/partition-consumers.ts'
+import { runDeadLetterJobs } from './dead-letter-jobs/run-jobs.ts'
 import { backfillMetrics } from './maintenance/backfill-metrics.ts'
 import { createEventShapes } from './maintenance/event-shapes.ts'
 import { createKeySenders } from './maintenance/key-senders.ts'
@@ -107,6 +108,9 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const forwarding = forwarder.run(either)
   const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
   const observing = [senders, shapes].map((each) => each.run(deps.logger, ended.signal))
+  const { databaseUrl, databaseRole, logger } = deps
+  const jobs = { databaseUrl, databaseRole, pool, logger, retentionDays }
+  const doingJobs = runDeadLetterJobs(jobs, either)
   const deriving = deriveEveryMinute(sketches, deps.logger, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.
@@ -121,7 +125,15 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     stopMaintenance()
     await consumers.stop()
     ended.abort()
-    await Promise.all([assigning, forwarding, tracking, backfilling, deriving, ...observing])
+    await Promise.all([
+      assigning,
+      forwarding,
+      tracking,
+      backfilling,
+      deriving,
+      ...observing,
+      doingJobs,
+    ])
     await notifier.stop()
     await leases.release()
     await Promise.all([pool.end(), notifierPool.end(), sketchPool.end()])

@@ -7,7 +7,9 @@ import { addAuditLog } from './resolvers/audit-log.ts'
 import { addBalance } from './resolvers/balance.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
-import { addDeadLetters } from './resolvers/dead-letters.ts'
+import { addDeadLetters } from './resolvers/dead-letters/dead-letters.ts'
+import { addDeadLetterGroups } from './resolvers/dead-letters/groups.ts'
+import { addDeadLetterJobs } from './resolvers/dead-letters/jobs.ts'
 import { addEvents, addTrustClass } from './resolvers/events.ts'
 import { addExplainChange } from './resolvers/explain-change.ts'
 import { addExplore } from './resolvers/explore.ts'
@@ -43,6 +45,8 @@ export function createSchema(): GraphQLSchema {
   addBalance(builder)
   addFreshness(builder)
   addDeadLetters(builder)
+  addDeadLetterGroups(builder)
+  addDeadLetterJobs(builder)
   addApiKeyMutations(builder, addApiKeys(builder))
   addAuditLog(builder)
   const trustClass = addTrustClass(builder)

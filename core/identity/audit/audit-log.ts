@@ -41,14 +41,16 @@ export type AuditAction =
   | 'metric.declared'
   | 'metric.retired'
   | 'dead-letters.replayed'
+  | 'dead-letters.job-begun'
+  | 'dead-letters.job-cancelled'
+  | 'dead-letters.job-ended'
+  | 'dead-letters.group-assigned'
   | 'events.replay-begun'
   | 'events.replayed'
   | 'offsets.skipped'
   | 'offsets.adopted'
   | 'numbers.repaired'
   | 'audit.expired'
-  | 'backup.created'
-  | 'backup.restored'
 
 /** What may be kept of an object for ever: settings, never a secret or the content of an event. */
 export type AuditedState = object

@@ -1,7 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
-import { dayTable } from '../../db/day-partitions.ts'
-import { partitionsOf } from '../../db/tables/partitioned-tables.ts'
+import { createDayPartitions, dayTable } from '../../db/day-partitions.ts'
 
 /** Days of `log_chunk`, by Postgres' clock. Any number of processes may maintain them concurrently. */
 export interface LogRetention {
@@ -23,7 +22,7 @@ export interface LogRetentionDeps {
  */
 export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault } = deps
-  const days = partitionsOf(pool, 'log_chunk')
+  const days = createDayPartitions({ pool, table: 'log_chunk' })
   return {
     createAhead: () => days.createAhead(),
     drop() {

@@ -8,10 +8,13 @@ import { explainChange } from '../changes/explain-change.ts'
 import { countEvents } from '../count-events.ts'
 import {
   type DeadLettersArgs,
+  deadLetterById,
   deadLettersPage,
   findDeadLetter,
   listDeadLetters,
-} from '../dead-letters.ts'
+} from '../dead-letters/dead-letters.ts'
+import { deadLetterGroups } from '../dead-letters/groups.ts'
+import { deadLetterJobs } from '../dead-letters/jobs.ts'
 import { eventById } from '../event-by-id.ts'
 import { eventsByArrival } from '../events-by-arrival.ts'
 import { type EventsArgs, eventsPage } from '../events-page.ts'
@@ -42,7 +45,6 @@ import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
 import { receipt } from '../receipts/receipt.ts'
-import { receipts } from '../receipts/receipts.ts'
 import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
 import { eventSchema, eventSchemas } from '../schemas/event-schemas.ts'
@@ -291,17 +293,16 @@ const CASES: readonly QueryCase[] = [
   receiptOf('a UUIDv4', ({ v4 }) => v4),
   receiptOf('a missing UUIDv4', () => randomUUID()),
   receiptOf('a missing id of the other trust class', () => 'order-1', 'public'),
-  other('receipts: of an unknown request', (db, { busy }) =>
-    receipts(db, busy, { requestId: uuidV7(Date.now()) }),
-  ),
-  other('receipts: of an unknown Idempotency-Key', (db, { busy }) =>
-    receipts(db, busy, { idempotencyKey: 'unknown' }),
-  ),
   other('newestArrivals', (db, { busy }) => newestArrivals(db, busy)),
   other('newestArrivals: of a quiet tenant', (db, { quiet }) => newestArrivals(db, quiet)),
   other('eventsByArrival', (db, { busy, arrivals }) => eventsByArrival(db, busy, { arrivals })),
   deadLetters('first', () => ({})),
   deadLetters('next', ({ deadLetterCursor }) => ({ after: deadLetterCursor })),
+  other('deadLetterGroups', (db, { busy }) => deadLetterGroups(db, busy, {})),
+  other('deadLetterJobs', (db, { busy }) => deadLetterJobs(db, busy, {})),
+  other('deadLetterById', (db, { busy, deadLetter }) =>
+    deadLetterById(db, busy, { id: deadLetter }),
+  ),
   deadLetters('first of a reason', () => ({ reason: 'EVENT_INVALID' })),
   other('listDeadLetters', (db) => listDeadLetters(db, { limit: 20 })),
   other('findDeadLetter', (db, { deadLetter }) => findDeadLetter(db, deadLetter)),

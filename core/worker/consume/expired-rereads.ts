@@ -1,6 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { isoDay } from '../../db/day-partitions.ts'
 import { readRetention } from '../../db/event-retention.ts'
+import { UNSTAMPED } from '../decode/dead-stamp.ts'
 import type { Decoded, EventRow } from '../decode/decoded.ts'
 import type { ExecuteQuery } from './connection.ts'
 
@@ -45,6 +46,7 @@ function refused(row: EventRow, oldestDay: number): Decoded {
       requestId: row.requestId,
       route: null,
       client: null,
+      ...UNSTAMPED,
       receivedMs: row.received.ms,
       eventId: row.eventId,
       original: row.record.value,

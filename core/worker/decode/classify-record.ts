@@ -15,6 +15,7 @@ import { eventUuid } from '../../db/event-uuid.ts'
 import type { LogRecord } from '../../log/log.ts'
 import { enrich } from '../enrich/enrich.ts'
 import type { PoisonReasons } from '../write/poison-records.ts'
+import { type DeadStamp, stampOf, UNSTAMPED } from './dead-stamp.ts'
 import { type DeadLetter, type Decoded, type EventRow, offsetKey } from './decoded.ts'
 import type { TenantSettings, Tenants } from './tenant-settings.ts'
 import { describeAge, loggedMs, receivedOutOfRange, type TimeRules } from './time-rules.ts'
@@ -85,6 +86,7 @@ export function bareDeadLetter(
     requestId: null,
     route: null,
     client: null,
+    ...UNSTAMPED,
     receivedMs: loggedMs(record, times),
     eventId: null,
     original: record.value,
@@ -99,7 +101,7 @@ function deadValue(
   tenant: TenantSettings | undefined,
   times: TimeRules,
 ): Decoded {
-  const { reason, detail, claimed, received, original, base64 } = value
+  const { reason, detail, claimed, received, original, base64, stated, pointer } = value
   const receivedMs =
     received && receivedOutOfRange(received, record, times) === undefined
       ? received.ms
@@ -107,7 +109,8 @@ function deadValue(
   // What the edge could not accept comes with the bytes that were sent.
   const sent =
     original === undefined ? undefined : Buffer.from(original, base64 ? 'base64' : 'utf8')
-  return dead(record, claimed, { tenant, reason, detail, receivedMs, eventId: null }, sent)
+  const stamp = stampOf(stated, { reason, detail, pointer, hasOriginal: sent !== undefined })
+  return dead(record, claimed, { tenant, reason, detail, receivedMs, stamp, eventId: null }, sent)
 }
 
 interface DeadFields {
@@ -116,6 +119,7 @@ interface DeadFields {
   detail: string
   receivedMs: number
   eventId: string | null
+  stamp: DeadStamp
 }
 
 type DeadEvent = Extract<Decoded, { kind: 'dead-letter' }>
@@ -123,12 +127,13 @@ type DeadEvent = Extract<Decoded, { kind: 'dead-letter' }>
 function deadEvent(
   record: LogRecord,
   stamped: StampedEvent,
-  fields: Omit<DeadFields, 'eventId'>,
+  fields: Omit<DeadFields, 'stamp' | 'eventId'>,
 ): DeadEvent {
   const { original, event } = stamped
   const sent = typeof original === 'string' ? Buffer.from(original) : undefined
+  const stamp = stampOf(stamped, { ...fields, hasOriginal: sent !== undefined })
   const eventId = eventUuid(event.event_id, trustOf(stamped))
-  return dead(record, claimedBy(stamped), { ...fields, eventId }, sent)
+  return dead(record, claimedBy(stamped), { ...fields, stamp, eventId }, sent)
 }
 
 function trustOf({ trust }: StampedEvent): TrustClass {
@@ -138,7 +143,7 @@ function trustOf({ trust }: StampedEvent): TrustClass {
 function dead(
   record: LogRecord,
   claimed: Claimed,
-  { tenant, reason, detail, receivedMs, eventId }: DeadFields,
+  { tenant, reason, detail, receivedMs, stamp, eventId }: DeadFields,
   original: Buffer = record.value,
 ): DeadEvent {
   const deadLetter: DeadLetter = {
@@ -148,6 +153,8 @@ function dead(
     requestId: claimed.request_id ?? null,
     route: claimed.route ?? null,
     client: claimed.client ?? null,
+    keyId: isUuid(claimed.key ?? '') ? (claimed.key ?? null) : null,
+    ...stamp,
     receivedMs,
     eventId,
     original,

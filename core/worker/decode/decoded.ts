@@ -54,6 +54,12 @@ export interface DeadLetter {
   requestId: string | null
   route: string | null
   client: string | null
+  keyId: string | null
+  /** JSON pointer of the member that is wrong, where it is one. */
+  pointer: string | null
+  name: string | null
+  /** What the record states beside `original`, as JSON; null: it cannot be replayed. */
+  stamp: string | null
   receivedMs: number
   /** As `eventUuid` gives it; null where the record has none that could be read. */
   eventId: string | null

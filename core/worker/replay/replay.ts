@@ -1,8 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { existingDays } from '../../db/day-partitions.ts'
-import { readRetention } from '../../db/event-retention.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import { pause } from '../../lib/pause.ts'
 import type { Log, LogBatch, PartitionBatch } from '../../log/log.ts'
@@ -23,6 +21,7 @@ import { createMetricDirectory } from '../write/metric-directory.ts'
 import { createPoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
+import { findOldestDay } from './oldest-day.ts'
 import { type ReplayDeps, type ReplayResult, replayBatch } from './replay-batch.ts'
 
 export interface ReplayOptions {
@@ -169,29 +168,6 @@ function createReplayPool(connectionString: string): pg.Pool {
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
-}
-
-/**
- * Of days before it some events may have been dropped, their own or those of the days in which a duplicate is looked up:
- * a record received on such a day might count a second time.
- */
-async function findOldestDay(
-  pool: pg.Pool,
-  execute: ExecuteQuery,
-  configuredDays: number | undefined,
-): Promise<number> {
-  const { today, retentionDays, droppedThrough } = await readRetention(execute)
-  const keptDays = Math.min(
-    configuredDays ?? Number.POSITIVE_INFINITY,
-    retentionDays ?? Number.POSITIVE_INFINITY,
-  )
-  const oldestKept = today - (Number.isFinite(keptDays) ? keptDays : LIMITS.rawRetentionDaysDefault)
-  const days = await existingDays(pool, 'event')
-  return Math.max(
-    oldestKept + LIMITS.dedupeDays,
-    droppedThrough === undefined ? 0 : droppedThrough + 1 + LIMITS.dedupeDays,
-    ...(days.size > 0 ? [Math.min(...days)] : []),
-  )
 }
 
 /** The part of a batch that is within the ranges; `pending` holds their ends, by partition. */

@@ -1,7 +1,6 @@
 import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
-import { MONTHS } from '../../db/partitions.ts'
-import { partitionsOf } from '../../db/tables/partitioned-tables.ts'
+import { createPartitions, MONTHS } from '../../db/partitions.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { deriveLongRollups } from '../long-rollups/derive-long-rollups.ts'
 import { deriveRange } from './derive-range.ts'
@@ -71,7 +70,7 @@ export function createSketchDerivation({
   eventsMax = 300_000,
   graceMs = 600_000,
 }: DerivationDeps): SketchDerivation {
-  const months = partitionsOf(pool, 'sketch')
+  const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
   const failing = createFailingTenants(logger)
   const failingLong = createFailingTenants(logger, 'hours and days of rollups')
 

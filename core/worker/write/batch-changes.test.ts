@@ -5,6 +5,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { rawRecord } from '../../../tests/lib/records.ts'
 import { DAY_MS, isoDay } from '../../db/day-partitions.ts'
+import { UNSTAMPED } from '../decode/dead-stamp.ts'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { eventRow } from '../testing/event-rows.ts'
@@ -54,6 +55,7 @@ const deadLetter = (days: number, fields: Partial<DeadLetter> = {}): DeadLetter 
     requestId: null,
     route: null,
     client: null,
+    ...UNSTAMPED,
     // Not where the event is looked for: it may be the time of the log.
     receivedMs: TODAY * DAY_MS,
     eventId: null,

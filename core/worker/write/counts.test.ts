@@ -22,6 +22,10 @@ const deadLetter = (fields: Partial<DeadLetter> = {}): DeadLetter => ({
   requestId: 'r',
   route: 'events',
   client: 'sdk',
+  keyId: null,
+  pointer: null,
+  name: 'checkout',
+  stamp: '{}',
   receivedMs: RECEIVED_MS,
   eventId: null,
   original: Buffer.from('sent'),
@@ -157,36 +161,28 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
   ).toEqual(new Map([[1, new Set([quarter - 3, quarter])]]))
 })
 
-test('a dead letter is stored with all it says, and shares its fingerprint with those of the same fault', async () => {
+test('a dead letter is stored with all it says, and shares its fingerprint with those of the same cause', async () => {
   const { queries, client } = recorder()
   const record = { ...eventRow().record, partition: 4, offset: 99 }
   const letters = [
     deadLetter({ record, detail: '12 s after 3' }),
-    deadLetter({
-      record,
-      detail: '9 s after 55',
-      tenantId: null,
-      requestId: null,
-      route: null,
-      client: null,
-    }),
-    deadLetter({ record, detail: 'another' }),
+    deadLetter({ record, detail: 'another', requestId: null, route: null }),
+    deadLetter({ record, pointer: '/name' }),
     deadLetter({ record, detail: '9 s after 55', reason: 'NOT_UTF8' }),
   ]
   await insertDeadLetters(client, 'events.raw', letters)
   const values = queries[0]?.values as unknown[]
   const fingerprints = values[4] as string[]
   expect(values).toEqual([
-    ...['events.raw', '{1,NULL,1,1}', letters.map(({ reason }) => reason)],
+    ...['events.raw', '{1,1,1,1}', letters.map(({ reason }) => reason)],
     ...[letters.map(({ detail }) => detail), expect.anything()],
     Array(4).fill(Buffer.from('sent')),
     ...['{4,4,4,4}', '{99,99,99,99}', ['r', null, 'r', 'r']],
     `{${Array(4).fill('2026-11-21T09:07:30.250Z').join(',')}}`,
-    ...[
-      ['events', null, 'events', 'events'],
-      ['sdk', null, 'sdk', 'sdk'],
-    ],
+    ...[['events', null, 'events', 'events'], Array(4).fill('sdk')],
     '{NULL,NULL,NULL,NULL}',
+    ...['{NULL,NULL,NULL,NULL}', [null, null, '/name', null]],
+    ...[Array(4).fill('checkout'), Array(4).fill('{}')],
   ])
   expect(fingerprints[0]).toMatch(/^[0-9a-f]{16}$/)
   expect(fingerprints[1]).toBe(fingerprints[0])

@@ -29,6 +29,10 @@ const COLUMNS: readonly Column<DeadLetter>[] = [
   { name: 'route', type: 'text', value: ({ route }) => route },
   { name: 'client', type: 'text', value: ({ client }) => client },
   { name: 'event_id', type: 'uuid', value: ({ eventId }) => eventId },
+  { name: 'key_id', type: 'uuid', value: ({ keyId }) => keyId },
+  { name: 'pointer', type: 'text', value: ({ pointer }) => pointer },
+  { name: 'event_name', type: 'text', value: ({ name }) => name },
+  { name: 'stamp', type: 'text', value: ({ stamp }) => stamp },
 ]
 
 const INSERT_DEAD_LETTERS = createStatement<{ topic: string; deadLetters: readonly DeadLetter[] }>(
@@ -38,9 +42,9 @@ INSERT INTO dead_letter (topic, ${COLUMNS.map(({ name }) => name).join(', ')})
 SELECT ${add(({ topic }) => topic, 'text')}, s.* FROM ${unnest(add, COLUMNS, ({ deadLetters }) => deadLetters)}`,
 )
 
-/** Dead letters with the same fault share it: the reason and the detail without its numbers. */
-function fingerprint({ reason, detail }: DeadLetter): string {
-  const shape = `${reason} ${detail.replace(/\d+/g, '#')}`
+/** Dead letters of one cause share it: the reason, the member that is wrong, the key and the client. */
+function fingerprint({ reason, pointer, keyId, client }: DeadLetter): string {
+  const shape = JSON.stringify([reason, pointer, keyId, client])
   return createHash('sha256').update(shape).digest('hex').slice(0, 16)
 }
 

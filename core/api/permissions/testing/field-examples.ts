@@ -33,8 +33,6 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   recentBuckets: (t) => `{ recentBuckets(tenant: "${t}") { name } }`,
   event: (t) => `{ event(tenant: "${t}", id: "${MARKER}") { id } }`,
   receipt: (t) => `{ receipt(tenant: "${t}", eventId: "${MARKER}") { outcome accepted { at } } }`,
-  receipts: (t) =>
-    `{ receipts(tenant: "${t}", idempotencyKey: "a") { hasMore receipts { outcome } } }`,
   events: (t) => `{ events(tenant: "${t}", first: 10) { edges { node { id name } } } }`,
   metricDefinitions: (t) => `{ metricDefinitions(tenant: "${t}") { name } }`,
   eventSchemas: (t) => `{ eventSchemas(tenant: "${t}") { schemas { name } } }`,
@@ -42,6 +40,13 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   schemaDrift: (t) => `{ schemaDrift(tenant: "${t}") { message } }`,
   deadLetters: (t) => `{ deadLetters(tenant: "${t}", first: 10) { edges { node { original } } } }`,
   freshness: () => '{ freshness { state hour { p50 } edges { edge } } }',
+  deadLetter: (t) => `{ deadLetter(tenant: "${t}", id: "1") { event deadLetter { original } } }`,
+  deadLetterGroups: (t) =>
+    `{ deadLetterGroups(tenant: "${t}", first: 10) { open groups { detail } } }`,
+  deadLetterJobs: (t) => `{ deadLetterJobs(tenant: "${t}", id: "1") { filter patch } }`,
+  planDeadLetters: (t) =>
+    `mutation { planDeadLetters(tenant: "${t}", filter: {key: "none"}) { id } }`,
+  cancelDeadLetterJob: (t) => `mutation { cancelDeadLetterJob(tenant: "${t}", id: "0") { id } }`,
   pipeline: () => '{ pipeline { partitions { partition } } }',
   apiKeys: (t) => `{ apiKeys(tenant: "${t}") { id name } }`,
   apiKeyUse: (t) => `{ apiKeyUse(tenant: "${t}", id: ${UNKNOWN}) { client } }`,
@@ -85,6 +90,7 @@ export const EXPECTED_ERRORS = new Set([
   'INVITATION_NOT_FOUND',
   'SESSION_NOT_FOUND',
   'EVENT_NOT_FOUND',
+  'DEAD_LETTER_JOB_NOT_FOUND',
   'RECEIPT_NOT_FOUND',
   'TENANT_EXISTS',
   'LAST_OWNER',

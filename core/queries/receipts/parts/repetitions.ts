@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import { TOPICS } from '../../../../contract/log/topics.ts'
 import type { Database } from '../../../db/database.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
@@ -24,8 +24,7 @@ export interface Repetition {
 /** A dead letter, without its content. */
 export interface DeadReceipt {
   id: string
-  /** Of the event in Postgres; null where the record names none. */
-  key: string | null
+  key: string
   /** A code of docs/errors.md. */
   reason: string
   state: 'open' | 'replayed' | 'discarded'
@@ -56,25 +55,16 @@ export async function findDuplicates(
 }
 
 /** Newest first, at most REPETITIONS_MAX. */
-export function findDeadLetters(
-  db: Database,
-  viewer: TenantViewer,
-  keys: readonly string[],
-): Promise<DeadReceipt[]> {
-  return readDeadLetters(db, viewer, sql`event_id = ANY (${keys}::uuid[])`)
-}
-
-/** @param condition on `dead_letter`; it has to find few rows by an index */
-export async function readDeadLetters(
+export async function findDeadLetters(
   db: Database,
   { tenantId }: TenantViewer,
-  condition: RawBuilder<unknown>,
+  keys: readonly string[],
 ): Promise<DeadReceipt[]> {
   const { rows } = await sql<DeadReceipt>`
     SELECT dead_letter_id::text AS id, event_id AS key, reason, state, received_at AS "receivedAt", dead_at AS "deadAt",
            route AS format, request_id AS "requestId", partition, log_offset::text AS offset
       FROM dead_letter
-     WHERE tenant_id = ${tenantId} AND ${condition} AND topic = ${TOPICS.raw.name}
+     WHERE tenant_id = ${tenantId} AND event_id = ANY (${keys}::uuid[]) AND topic = ${TOPICS.raw.name}
      ORDER BY received_at DESC, dead_letter_id DESC LIMIT ${REPETITIONS_MAX}`.execute(db)
   return rows
 }
