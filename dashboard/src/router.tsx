@@ -1,6 +1,12 @@
 import type { RouteDefinition } from '@solidjs/router'
 import { type Component, lazy } from 'solid-js'
-import { ExploreIcon, KeysIcon, OverviewIcon, SettingsIcon } from './components/icons.tsx'
+import {
+  ExploreIcon,
+  KeysIcon,
+  OverviewIcon,
+  SearchIcon,
+  SettingsIcon,
+} from './components/icons.tsx'
 import { NotFoundPage } from './pages/not-found/page.tsx'
 import { settingsSections } from './pages/settings/sections.ts'
 
@@ -36,6 +42,14 @@ export const pages: readonly Page[] = [
     icon: ExploreIcon,
     component: lazy(() => import('./pages/explore/page.tsx')),
     hasRange: true,
+  },
+  {
+    path: '/search',
+    title: 'Search',
+    icon: SearchIcon,
+    component: lazy(() => import('./pages/search/page.tsx')),
+    permission: 'events.read',
+    hasRange: false,
   },
   {
     path: '/keys',

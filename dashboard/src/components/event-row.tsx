@@ -1,6 +1,9 @@
+import { A } from '@solidjs/router'
 import { createSignal, createUniqueId, Show } from 'solid-js'
 import type { StoredEvent } from '../lib/api/documents.ts'
+import { useApp } from '../lib/app-context.ts'
 import { clock, duration, exact, shortStamp, stamp } from '../lib/format.ts'
+import { receiptUrl } from '../lib/url-state.ts'
 import { CopyButton } from './copy-button.tsx'
 import { ChevronIcon } from './icons.tsx'
 import { Json } from './json.tsx'
@@ -16,6 +19,7 @@ export function EventRow(props: {
   /** Which time it begins with: when it was received, by the clock, or with its date when it occurred. */
   time?: 'received' | 'occurred'
 }) {
+  const { urlState } = useApp()
   const [isOpen, setOpen] = createSignal(false)
   const id = createUniqueId()
   const received = () => Date.parse(props.event.receivedAt)
@@ -61,6 +65,9 @@ export function EventRow(props: {
             </p>
             <CopyButton what="JSON" text={() => JSON.stringify(contentOf(props.event), null, 2)} />
             <CopyButton quiet what="id" text={() => props.event.id} />
+            <A class="button quiet" href={receiptUrl(urlState.sharedSearch(), props.event.id)}>
+              Receipt
+            </A>
           </div>
         </div>
       </Show>

@@ -11,6 +11,9 @@ export const OverviewIcon = icon(() => <path d="M2 13.500h12M2.5 10.500l3.2-4 2.
 export const ExploreIcon = icon(() => (
   <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM10.600 5.400 9 9l-3.600 1.600L7 7z" />
 ))
+export const SearchIcon = icon(() => (
+  <path d="M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.600 10.600 14 14" />
+))
 export const KeyboardIcon = icon(() => (
   <path d="M1.5 4h13v8h-13zM4 6.500h.01M6.7 6.500h.01M9.3 6.500h.01M12 6.500h.01M4.5 9.500h7" />
 ))

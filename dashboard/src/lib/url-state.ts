@@ -68,3 +68,10 @@ function validZone(zone: string | undefined): string | undefined {
     return undefined
   }
 }
+
+/** Where the receipt of an event is shown. @param sharedSearch of UrlState @param text also an Idempotency-Key or request id */
+export function receiptUrl(sharedSearch: string, text: string): string {
+  const params = new URLSearchParams(sharedSearch)
+  params.set('q', text)
+  return `/search?${params}`
+}
