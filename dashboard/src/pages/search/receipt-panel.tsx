@@ -23,7 +23,7 @@ export function ReceiptPanel(props: { receipt: Receipt }) {
           Receipt of <bdi class="receipt-id">{props.receipt.eventId}</bdi>
         </>
       }
-      aside={<CopyButton quiet what="id" text={() => props.receipt.eventId} />}
+      aside={<CopyButton quiet what="id" text={() => props.receipt.eventId ?? ''} />}
     >
       <p class="receipt-outcome" data-tone={tone()} role="status">
         {OUTCOMES[props.receipt.outcome][1]}
