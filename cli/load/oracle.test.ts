@@ -47,6 +47,10 @@ test('each number that differs is named with what was expected, and rollups are 
   ])
   // A name of another tenant does not count.
   expect((await check('default', exactly(1))).faults).toEqual([])
+  // Nor is anything stored that was not sent.
+  expect((await check('default', exactly(0))).faults).toEqual([
+    'default, Postgres: 1 stored instead of 0',
+  ])
 })
 
 test('the keys of a load test are revoked when it ends, also by an error, and its tenants stay', async () => {

@@ -129,11 +129,16 @@ test('a combination without events for a month leaves its place, and gets it bac
   const [a, b, c] = await admit('a', null, 'c')
   expect([a, b, c].map((series) => series?.isShared)).toEqual([false, false, true])
   expect(await admit('c', 'a')).toEqual([c, a])
-  await database.pool.query(
-    'UPDATE metric_series SET last_used_on = current_date - 31 WHERE series_id = $1',
-    [a?.id],
-  )
-  expect(await ageMetrics(database.pool)).toMatchObject({ metricSeriesRetired: 1 })
+  for (const [days, metricSeriesRetired] of [
+    [30, 0],
+    [31, 1],
+  ]) {
+    await database.pool.query(
+      `UPDATE metric_series SET last_used_on = (now() AT TIME ZONE 'UTC')::date - $1::int WHERE series_id = $2`,
+      [days, a?.id],
+    )
+    expect(await ageMetrics(database.pool)).toMatchObject({ metricSeriesRetired })
+  }
   const [again] = await admit('c')
   expect(again?.isShared).toBe(false)
   expect((await admit('a'))[0]).toEqual(c)

@@ -27,3 +27,11 @@ it.each([
     expect(limitDetail(result, sent)).toMatch(detail)
   },
 )
+
+it('the time until a key is full again counts from the clock that its tokens were counted by', async () => {
+  const limiter = createMemoryRateLimiter()
+  await limiter.limit(key, 5, NOW)
+  // Another request finds a clock that was set back by ten seconds.
+  const { policies } = await limiter.limit(key, 1, NOW - 10_000)
+  expect(policies[0]).toMatchObject({ name: 'key', remaining: 0, resetSeconds: 70 })
+})

@@ -165,6 +165,16 @@ test('a client has so many streams at once, and all together have so many', asyn
   expect((await app.request('/a', { method: 'HEAD' })).status).toBe(503)
 })
 
+test('a stream that ends and is then left frees its place once', () => {
+  const acquire = createPageLimit({ responsesMax: 2, responsesPerClientMax: 2 })
+  const release = acquire('a')
+  acquire('b')
+  release()
+  release()
+  acquire('a')
+  expect(() => acquire('c')).toThrow('Too many requests are in progress')
+})
+
 test('a stream waits while the budget of its client is used up', async () => {
   const waits: number[] = []
   const app = streamsOf({

@@ -223,3 +223,17 @@ test('a flood of strangers or of one key keeps out no entry of another key, and 
   await denials.close()
   expect(await summaries()).toEqual([summary])
 })
+
+test('of denials that come faster than they are written a hundred wait, and the others are counted', async () => {
+  await createTenantOfItsOwn(73, 'burst')
+  const denials = createDenialAudit(db, quiet)
+  const event = { name: 'access-denied', outcome: 'denied', tenant: 'burst' } as const
+  for (let i = 0; i < 103; i++) denials.record({ ...event, actor: `key burst-${i}` })
+  await denials.close()
+  const { rows } = await database.pool.query(
+    `SELECT (SELECT count(*)::int FROM audit_log WHERE tenant_id = 73) AS written,
+            (SELECT after FROM audit_log WHERE tenant_id = 0 AND object LIKE 'requests without%'
+              ORDER BY sequence DESC LIMIT 1) AS counted`,
+  )
+  expect(rows).toEqual([{ written: 100, counted: { anonymous: 0, authenticated: 3 } }])
+})

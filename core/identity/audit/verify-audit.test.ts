@@ -246,6 +246,16 @@ test('entries that expired leave a chain that verifies and names which ones are 
   expect(await verifyAudit(db, 2)).toMatchObject({ ok: false, sequence: 1 })
 })
 
+test('entries that were written again after others expired do not follow those that expired', async () => {
+  await fill(4, 12)
+  const daysAgo = (sequence: number) => (sequence <= 8 ? 401 : sequence <= 10 ? 399 : 0)
+  await rehash(db, 4, daysAgo)
+  expect(await expireAudit(db, 400)).toBe(8)
+  expect(await verifyAudit(db, 4)).toMatchObject({ ok: true, first: 9 })
+  await rehash(db, 4, daysAgo)
+  expect(await verifyAudit(db, 4)).toMatchObject({ ok: false, sequence: 1 })
+})
+
 test('nothing expires before 30 days, and the newest entry never', async () => {
   await fill(3, 3)
   await rehash(db, 3, () => 500)

@@ -3,6 +3,7 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { createDatabase, type Database } from '../../db/database.ts'
 import { PENDING_LIMITS } from '../sign-in/bounded-table.ts'
 import { type ChallengePurpose, saveChallenge, takeChallenge } from './challenges.ts'
+import { recordPasskeyUse } from './passkeys.ts'
 
 let database: TestDatabase
 let db: Database
@@ -76,4 +77,22 @@ test('challenges are bounded for an address, and those that are over are deleted
     { address_group: '2001:db8:0:7', count: PENDING_LIMITS.perAddressMax },
     { address_group: '203.0.113.2', count: 1 },
   ])
+})
+
+test('of two uses of a passkey with the same counter one counts, unless its authenticator counts nothing', async () => {
+  const idOf = (n: number) => Buffer.from([n])
+  for (const [n, counter] of [
+    [1, 5],
+    [2, 0],
+  ] as const)
+    await database.pool.query(
+      `INSERT INTO passkey (credential_id, person_id, public_key, counter, transports, name)
+       SELECT $1, min(person_id), '', $2, '{}', 'Phone' FROM person`,
+      [idOf(n), counter],
+    )
+  const uses: boolean[] = []
+  for (const counter of [5, 6, 6, 4, 7]) uses.push(await recordPasskeyUse(db, idOf(1), counter))
+  expect(uses).toEqual([false, true, false, false, true])
+  expect(await recordPasskeyUse(db, idOf(2), 0)).toBe(true)
+  expect(await recordPasskeyUse(db, idOf(2), 0)).toBe(true)
 })

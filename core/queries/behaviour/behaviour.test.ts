@@ -224,6 +224,15 @@ describe('retention', () => {
     },
   )
 
+  test('of a range that ends at midnight has no period that begins there', async () => {
+    const range = { startTime: '2026-10-10T00:00:00Z', endTime: '2026-10-13T00:00:00Z' }
+    const { rows } = await retention(fixture.db, viewer('days'), {
+      first: { name: 'view' },
+      ...range,
+    })
+    expect(rows.map(({ returned }) => returned.length)).toEqual([3, 2, 1])
+  })
+
   test('of more than a hundred periods is refused, and each says what it depends on', async () => {
     const input = { first: { name: 'view' }, startTime: '2026-09-30T00:00:00Z' }
     const of = (endTime: string) => retention(fixture.db, viewer('days'), { ...input, endTime })

@@ -91,6 +91,14 @@ test('by name they come from rollups and are the same, and two filters are the w
   )
 })
 
+test('a result changes with events of both ranges', async () => {
+  const { dependencies } = await explain()
+  expect(dependencies?.map(({ range }) => range)).toEqual([
+    { start: AFTER.startTime, end: AFTER.endTime },
+    { start: BEFORE.previousStart, end: BEFORE.previousEnd },
+  ])
+})
+
 test('ranges without events differ by nothing, and averages are refused', async () => {
   const nothing = await explain({ name: 'unknown' })
   expect(nothing).toMatchObject({ rows: [], before: 0, after: 0, difference: 0, found: 0 })

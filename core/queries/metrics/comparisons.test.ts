@@ -116,6 +116,16 @@ describe('compare', () => {
     })
   })
 
+  test('a point is final once both of its buckets are', async () => {
+    const range = { startTime: '2026-10-02T00:00:00Z', endTime: '2026-10-03T00:00:00Z' }
+    const finalOf = async (previousStart: string, previousEnd: string) => {
+      const { rows } = await compare({ ...range, previousStart, previousEnd, interval: 'HOUR' })
+      return new Set(rows.map(({ isFinal }) => isFinal))
+    }
+    expect(await finalOf('2026-10-01T00:00:00Z', range.startTime)).toEqual(new Set([true]))
+    expect(await finalOf('2026-12-02T00:00:00Z', '2026-12-03T00:00:00Z')).toEqual(new Set([false]))
+  })
+
   test('a result says what it depends on, and refuses half a range', async () => {
     const range = { startTime: '2026-10-02T00:00:00Z', endTime: '2026-10-03T00:00:00Z' }
     const { dependencies, info, previous } = await compare({ ...range, aggregate: 'P50' })
@@ -148,6 +158,14 @@ describe('ratio', () => {
     for (const { value, numerator, denominator } of rows)
       expect(value).toBe(denominator ? (numerator as number) / denominator : null)
     expect(info.definition.metric).toBe('order / view')
+  })
+
+  test('a denominator without a value is not counted as one that is 0', async () => {
+    const { rows, zeroDenominators } = await ratio({
+      denominator: { name: 'view', aggregate: 'AVG' },
+    })
+    expect(rows.some(({ denominator }) => denominator === null)).toBe(true)
+    expect(zeroDenominators).toBe(0)
   })
 
   test('its parts are those of metrics, with their own filter and aggregate', async () => {

@@ -99,6 +99,18 @@ test('the way to a bucket that is not final is dashed and pale, the way to a fin
   ])
 })
 
+test('a number has a point of its own where the line has gaps on both sides of it', () => {
+  const numbers = [1, 2, Number.NaN, 4, Number.NaN, 6, 7]
+  const points = pointsAt(hours.buckets.slice(0, 7), (i) => numbers[i] as number)
+  const [line] = createDatasets(
+    dataOf(hours, { lines: [{ name: '*', colour: 'var(--accent)', points }] }),
+    canvas,
+  )
+  const radius = line?.pointRadius as (context: { dataIndex: number }) => number
+  const drawn = numbers.map((_, dataIndex) => radius({ dataIndex }) > 0)
+  expect(drawn).toEqual([false, false, false, true, false, false, false])
+})
+
 test('a line that is drawn already is changed in place, and takes all numbers of the new one', () => {
   const old = createDatasets(dataOf(hours), canvas)
   const points = pointsAt(hours.buckets, (i) => 7 * i)

@@ -22,6 +22,15 @@ it('a stream of newlines and blanks ends after 10 s, one of a byte a second goes
   expect(() => send('a', 600)).not.toThrow()
 })
 
+it('a stream that was fast once has to bring as much again in the next 10 s', () => {
+  let at = 0
+  const pace = createPace(() => at)
+  at += LIMITS.bodyReadMsMax
+  pace.check(bytes('x'.repeat(LIMITS.ndjsonBytesPerReadMin)))
+  at += LIMITS.bodyReadMsMax
+  expect(() => pace.check(bytes('\n'))).toThrow(code('BODY_TOO_SLOW'))
+})
+
 it('what arrives after a pause of the log counts for that pause', () => {
   let at = 0
   const pace = createPace(() => at)

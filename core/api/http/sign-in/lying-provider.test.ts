@@ -346,6 +346,10 @@ test('a logout token that is sent once more ends no session that began after it'
   const sent = await fetch(`${url()}/logout/oidc/liar/back-channel`, { method: 'POST', body })
   expect(sent.status).toBe(200)
   expect(await browser.viewer(url())).toBe('PERSON')
+  // Nobody can tell which of two tokens was meant.
+  body.append('logout_token', token)
+  const both = await fetch(`${url()}/logout/oidc/liar/back-channel`, { method: 'POST', body })
+  expect(both.status).toBe(400)
 })
 
 test('nothing of what a provider sends reaches the log', () => {

@@ -6,8 +6,10 @@ import {
   INTERVALS,
   parsePoint,
   parseQuery,
+  parseRegion,
   pointParams,
   queryParams,
+  regionParams,
 } from './query-state.ts'
 
 function search(changes: Record<string, string | string[] | null>): URLSearchParams {
@@ -67,4 +69,18 @@ test('a link with what nobody can ask shows what is left of it', () => {
   expect(parsePoint(new URLSearchParams('at=2026-11-20T10:15:00Z&group=[1]'), 1)?.group).toBe(
     undefined,
   )
+})
+
+test('a link restores the region of a chart, and one without a length or before 1970 is none', () => {
+  const region = { from: Date.UTC(2026, 10, 21), to: Date.UTC(2026, 10, 22) }
+  const parse = (from: number, to: number) => parseRegion(search(regionParams({ from, to })))
+  expect(parse(region.from, region.to)).toEqual(region)
+  expect(parse(0, 1)).toEqual({ from: 0, to: 1 })
+  for (const [from, to] of [
+    [region.from, region.from],
+    [region.to, region.from],
+    [-1, 1],
+  ] as const)
+    expect(parse(from, to)).toBeUndefined()
+  expect(parseRegion(search({ region: 'yesterday' }))).toBeUndefined()
 })
