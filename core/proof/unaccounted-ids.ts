@@ -12,7 +12,7 @@ export interface UnaccountedArgs {
   signal: AbortSignal
 }
 
-const IDS_MAX = 100
+export const UNACCOUNTED_IDS_MAX = 100
 /** Of one partition: records between the first and the last one of the minute. */
 const RECORDS_MAX = 200_000
 const READ_MS_MAX = 20_000
@@ -54,12 +54,12 @@ export async function findUnaccountedIds(
           return at === minuteNumber && (tenantId === 0 || tenant === name)
         })
         ids.push(...(await findWithoutOutcome(execute, tenantId, own)))
-        return ids.length < IDS_MAX
+        return ids.length < UNACCOUNTED_IDS_MAX
       },
     )
-    if (ids.length >= IDS_MAX) break
+    if (ids.length >= UNACCOUNTED_IDS_MAX) break
   }
-  return ids.slice(0, IDS_MAX)
+  return ids.slice(0, UNACCOUNTED_IDS_MAX)
 }
 
 interface LogRange {
@@ -111,7 +111,7 @@ export async function findWithoutOutcome(
        JOIN log_position p ON p.topic = $4 AND p.partition = r.partition AND r.log_offset < p.next_offset
       WHERE NOT EXISTS (SELECT FROM dead_letter d WHERE d.topic = $4 AND d.partition = r.partition AND d.log_offset = r.log_offset)
         AND NOT EXISTS (SELECT FROM event e WHERE e.tenant_id = $5 AND e.event_id = r.key)
-      ORDER BY r.i LIMIT ${IDS_MAX}`,
+      ORDER BY r.i LIMIT ${UNACCOUNTED_IDS_MAX}`,
     [
       found.map(({ partition }) => partition),
       found.map(({ offset }) => offset),

@@ -42,7 +42,7 @@ export interface ContextDeps {
   metricChanges?: ChangeLimit
   securityLog?: SecurityLog
   live: LiveHub
-  log: Pick<Log, 'offsets' | 'identity'>
+  log: Pick<Log, 'batches' | 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
   onboarding?: () => Onboarding | undefined
   /** Where events are sent, if known; that of `onboarding` unless given. */

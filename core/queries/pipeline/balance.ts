@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { badInput } from '../../lib/api-error.ts'
 import { type BalanceMinute, readBalance } from '../../proof/balance.ts'
+import type { ExecuteQuery } from '../../proof/execute-query.ts'
 import { type Instant, toMicros } from '../instant.ts'
 import type { QueryResult } from '../query-result.ts'
 import { checkRange } from '../sql/buckets.ts'
@@ -43,8 +44,7 @@ export async function balance(
   const to = ((toMicros(endTime) + MINUTE_US - 1n) / MINUTE_US) * MINUTE_US
   if ((to - from) / MINUTE_US > BigInt(BALANCE_MINUTES_MAX))
     throw badInput(`the range may have at most ${BALANCE_MINUTES_MAX} minutes`, 'endTime')
-  const execute = (text: string, values: unknown[]) => withParameters(text, values).execute(db)
-  const result = await readBalance(execute, {
+  const result = await readBalance(executeOn(db), {
     fromMs: Number(from / 1000n),
     toMs: Number(to / 1000n),
     ...{ tenantId, rowsMax: BALANCE_MINUTES_MAX },
@@ -61,6 +61,11 @@ export async function balance(
     inFlight: sum(({ inFlight }) => inFlight),
     counting: result.hasBegun,
   }
+}
+
+/** As the proofs execute statements, on a connection of the viewer. */
+export function executeOn(db: Database): ExecuteQuery {
+  return (text, values) => withParameters(text, values).execute(db)
 }
 
 /** A statement with `$1`, `$2` … as kysely has it. */

@@ -4,6 +4,11 @@ import {
   type BalanceResult,
   balance,
 } from '../../../queries/pipeline/balance.ts'
+import {
+  createUnaccountedEvents,
+  UNACCOUNTED_IDS_MAX,
+  type UnaccountedEvents,
+} from '../../../queries/pipeline/unaccounted-events.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
 
@@ -63,6 +68,25 @@ export function addBalance(builder: Builder): void {
       },
       resolve: async (_, { tenant, ...args }, context, info) =>
         context.run(balance, await context.tenant(tenant), args, info),
+    }),
+  )
+
+  let find: UnaccountedEvents | undefined
+  builder.queryField('unaccountedIds', (t) =>
+    t.field({
+      ...needs('events.read'),
+      type: ['ID'],
+      description: `The events of a minute that the log has and that have no outcome: their ids, or partition:offset of records without one; at most ${UNACCOUNTED_IDS_MAX}, of what the log still holds and can be read in ten seconds.`,
+      complexity: 500,
+      args: {
+        tenant: t.arg.id(),
+        minute: t.arg({ type: 'DateTime', required: true, description: 'Of receipt.' }),
+      },
+      async resolve(_, { tenant, minute }, context, info) {
+        find ??= createUnaccountedEvents(context.log)
+        const { rows } = await context.run(find, await context.tenant(tenant), { minute }, info)
+        return [...rows]
+      },
     }),
   )
 }

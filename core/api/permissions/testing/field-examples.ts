@@ -18,6 +18,7 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   explainChange: (t) =>
     `{ explainChange(tenant: "${t}", name: "*", ${RANGE}, fromAsOf: "2026-11-21T00:00:00Z") { after points { after } } }`,
   balance: (t) => `{ balance(tenant: "${t}", ${RANGE}) { unaccounted } }`,
+  unaccountedIds: (t) => `{ unaccountedIds(tenant: "${t}", minute: "2026-11-20T10:00:00Z") }`,
   ratio: (t) =>
     `{ ratio(tenant: "${t}", numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator } } }`,
   contributions: (t) =>
