@@ -4,6 +4,7 @@ import {
   ExploreIcon,
   KeysIcon,
   OverviewIcon,
+  PipelineIcon,
   SearchIcon,
   SettingsIcon,
 } from './components/icons.tsx'
@@ -42,6 +43,14 @@ export const pages: readonly Page[] = [
     icon: ExploreIcon,
     component: lazy(() => import('./pages/explore/page.tsx')),
     hasRange: true,
+  },
+  {
+    path: '/pipeline',
+    title: 'Pipeline',
+    icon: PipelineIcon,
+    component: lazy(() => import('./pages/pipeline/page.tsx')),
+    permission: 'pipeline.read',
+    hasRange: false,
   },
   {
     path: '/search',

@@ -35,6 +35,9 @@ export const WarnIcon = icon(() => <path d="M8 2 1.5 13.500h13zM8 6.500v3.500M8 
 export const KeysIcon = icon(() => (
   <path d="M6 10.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM9.500 7h5v3M12 7v2" />
 ))
+export const PipelineIcon = icon(() => (
+  <path d="M1.500 6h4v4h-4zM10.500 6h4v4h-4zM5.500 8h5M8.500 6l2 2-2 2" />
+))
 export const SettingsIcon = icon(() => (
   <path d="M2 4.500h6M12 4.500h2M10 2.500v4M2 11.500h2M8 11.500h6M6 9.500v4" />
 ))
