@@ -97,6 +97,16 @@ export const API_ERRORS = {
     retryable: false,
     message: 'Nothing is known of such an event.',
   },
+  SCHEMA_INVALID: {
+    status: 422,
+    retryable: false,
+    message: 'The schema cannot be pinned; errors names what is wrong, with its pointer.',
+  },
+  SCHEMA_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'There cannot be more pinned schemas; unpin one first.',
+  },
   METRIC_NOT_FOUND: {
     status: 404,
     retryable: false,

@@ -70,6 +70,8 @@ export interface KeyRecord {
   allowed_properties?: string[] | null
   /** What the tenant has derived from its events (contract/enrichment.ts); an edge ignores names that it does not know. */
   enrich?: string[] | null
+  /** Pinned schemas whose mode is reject (contract/schema); each as JSON text. */
+  event_schemas?: { name: string; version: number; schema: string }[] | null
   /** RFC 3339 */
   expires_at: string | null
   revoked_at: string | null
@@ -89,6 +91,9 @@ export const keyRecord = z.object({
   allowed_events: z.optional(z.nullable(z.array(z.string()))),
   allowed_properties: z.optional(z.nullable(z.array(z.string()))),
   enrich: z.optional(z.nullable(z.array(z.string()))),
+  event_schemas: z.optional(
+    z.nullable(z.array(z.object({ name: z.string(), version: z.number(), schema: z.string() }))),
+  ),
   expires_at: z.nullable(z.string()),
   revoked_at: z.nullable(z.string()),
 }) satisfies z.ZodMiniType<KeyRecord>

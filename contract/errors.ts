@@ -184,6 +184,7 @@ export const ITEM_ERRORS = {
   SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not accept this version.',
   EVENT_NOT_ALLOWED: 'This API key may not send events of this name.',
   PROPERTY_NOT_ALLOWED: 'Events of this API key may not have this property.',
+  SCHEMA_VIOLATION: 'The properties are not as the schema that is pinned for events of this name.',
   PROPERTIES_INVALID: 'The properties are not a JSON object.',
   CONTEXT_INVALID: 'The context is not a JSON object.',
   PROPERTY_CONFLICT: 'A property is sent twice with different values.',

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { Database } from '../../core/db/database.ts'
-import { type TenantViewer, tenantViewer } from '../../core/identity/viewer.ts'
+import type { TenantViewer } from '../../core/identity/viewer.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { QUERY_LIMITS } from '../../core/queries/limits.ts'
 import {
@@ -14,25 +14,19 @@ import { schemaDrift } from '../../core/queries/schemas/schema-drift.ts'
 import { describeShare, driftToJson } from '../../core/schemas/describe-drift.ts'
 import { formatCount, formatMinute } from '../format.ts'
 import { parseTime } from '../parse-options.ts'
-import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
+import { createCheckCommand, createPinCommand, createUnpinCommand } from './pin-commands.ts'
+import { withTenant } from './with-tenant.ts'
 
 export function createSchemaCommand(config: Config, terminal: Terminal): Command {
   const schema = new Command('schema').description('Show what events look like, and what changed')
   schema.addCommand(createListCommand(config, terminal))
   schema.addCommand(createShowCommand(config, terminal))
   schema.addCommand(createDriftCommand(config, terminal))
+  schema.addCommand(createPinCommand(config, terminal))
+  schema.addCommand(createUnpinCommand(config, terminal))
+  schema.addCommand(createCheckCommand(config, terminal))
   return schema
-}
-
-function withTenant<T>(
-  config: Config,
-  tenant: string,
-  work: (db: Database, viewer: TenantViewer) => Promise<T>,
-): Promise<T> {
-  return withDatabase(config, async (db) =>
-    work(db, await tenantViewer(db, { kind: 'SESSION' }, tenant)),
-  )
 }
 
 function createListCommand(config: Config, terminal: Terminal): Command {
@@ -46,10 +40,12 @@ function createListCommand(config: Config, terminal: Terminal): Command {
         if (options.json) return terminal.printJson(schemas.map(toJson))
         if (schemas.length === 0) return terminal.print('No events were sampled yet.')
         terminal.printTable(
-          ['Name', 'Sampled', 'Paths', 'First seen', 'Last seen'],
-          schemas.map(({ name, sampled, paths, firstAt, lastAt }) => [
+          ['Name', 'Sampled', 'Paths', 'First seen', 'Last seen', 'Pinned'],
+          schemas.map(({ name, sampled, paths, firstAt, lastAt, pinned }) => [
             ...[name, formatCount(sampled), String(paths)],
-            ...[formatMinute(firstAt), formatMinute(lastAt)],
+            firstAt === null ? '' : formatMinute(firstAt),
+            lastAt === null ? '' : formatMinute(lastAt),
+            pinned === null ? '' : `${pinned.mode}, version ${pinned.version}`,
           ]),
         )
       }),
@@ -84,11 +80,13 @@ function createShowCommand(config: Config, terminal: Terminal): Command {
             `No events "${name}" were sampled.`,
             '"npm run sluice -- schema list" shows the names that were.',
           )
-        const { schema, properties } = found
+        const { schema, properties, document, generated } = found
         if (options.json)
           return terminal.printJson({
             ...toJson(schema),
             properties: properties.map(propertyToJson),
+            schema: document && JSON.parse(document),
+            generated: generated && JSON.parse(generated),
           })
         terminal.printTable(
           ['Property', 'Types', 'In events', 'Values', 'First seen', 'Last seen'],
@@ -130,8 +128,8 @@ function createDriftCommand(config: Config, terminal: Terminal): Command {
     )
 }
 
-function toJson({ name, sampled, paths, firstAt, lastAt }: EventSchema) {
-  return { name, sampled, paths, first_at: firstAt, last_at: lastAt }
+function toJson({ name, sampled, paths, firstAt, lastAt, pinned }: EventSchema) {
+  return { name, sampled, paths, first_at: firstAt, last_at: lastAt, pinned }
 }
 
 function propertyToJson({ cardinality, firstAt, lastAt, ...rest }: EventProperty) {

@@ -59,6 +59,7 @@ export interface TenantTable {
   marked_floor: Time | null
   schema_versions: string[] | null
   enrich: string[] | null
+  schemas_version: Generated<number>
   created_at: TimeWithDefault
   changed_xid: string | null
   metrics_version: Generated<number>

@@ -71,8 +71,15 @@ function keyRows(db: Database) {
       'tenant.schema_versions',
       'tenant.enrich',
       'tenant.events_per_minute as tenant_events_per_minute',
+      REJECTING_SCHEMAS.as('event_schemas'),
     ])
 }
+
+/** Only of tenants that ever pinned one. */
+const REJECTING_SCHEMAS = sql<KeyRecord['event_schemas']>`
+  CASE WHEN tenant.schemas_version > 0 THEN
+    (SELECT json_agg(json_build_object('name', s.name, 'version', s.version, 'schema', s.document) ORDER BY s.name)
+       FROM event_schema s WHERE s.tenant_id = tenant.tenant_id AND s.retired_at IS NULL AND s.mode = 'reject') END`
 
 type KeyRow = Awaited<ReturnType<ReturnType<typeof keyRows>['executeTakeFirstOrThrow']>>
 
@@ -99,6 +106,7 @@ function knownKey(row: KeyRow): KnownKey {
       allowed_events: row.allowed_events,
       allowed_properties: row.allowed_properties,
       ...(row.enrich && { enrich: row.enrich }),
+      ...(row.event_schemas && { event_schemas: row.event_schemas }),
       expires_at: row.expires_at,
       revoked_at: row.revoked_at,
     },

@@ -19,6 +19,8 @@ export const PERMISSIONS = {
   'metrics.declare': 'EDITOR',
   /** What events look like: names, paths and types, and no values. */
   'schemas.read': 'VIEWER',
+  /** Which events are dead letters, or refused. */
+  'schemas.write': 'EDITOR',
   /** What was sent by mistake is in there too. */
   'dead-letters.read': 'EDITOR',
   'dead-letters.replay': 'EDITOR',

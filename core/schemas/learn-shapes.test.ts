@@ -62,7 +62,7 @@ test('paths, types, presence and cardinality are learned over flushes of several
   const { rows: names } = await eventSchemas(db, viewer, {})
   expect(names).toEqual([
     {
-      ...{ name: 'order', sampled: 80, paths: 8 },
+      ...{ name: 'order', sampled: 80, paths: 8, pinned: null },
       firstAt: new Date(nowMs).toISOString(),
       lastAt: new Date(nowMs + 19).toISOString(),
     },

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { inLock } from '../db/in-transaction.ts'
 import { LOCKS } from '../db/locks.ts'
 import { createEventShape, type EventShape, type SampledEvent } from './event-shape.ts'
 import { SHAPE_LIMITS } from './shape-limits.ts'
@@ -43,7 +44,7 @@ export function createShapeLearner(pool: pg.Pool): ShapeLearner {
       held = new Map()
       const forgets = performance.now() >= forgetAtMs
       if (shapes.length === 0 && !forgets) return
-      await inLock(pool, async (client) => {
+      await inLock(pool, LOCKS.eventShapes.key, async (client) => {
         if (forgets) await client.query(FORGET)
         await client.query(ADD_SHAPES, [
           JSON.stringify(shapes.map(toRow)),
@@ -60,21 +61,6 @@ export function createShapeLearner(pool: pg.Pool): ShapeLearner {
   }
 }
 
-/** One worker at a time, so that the limits hold. */
-async function inLock(pool: pg.Pool, run: (client: pg.PoolClient) => Promise<void>) {
-  const client = await pool.connect()
-  try {
-    await client.query('BEGIN')
-    await client.query(`SELECT pg_advisory_xact_lock(${LOCKS.eventShapes.key})`)
-    await run(client)
-    await client.query('COMMIT')
-    client.release()
-  } catch (error) {
-    client.release(error as Error)
-    throw error
-  }
-}
-
 function toRow({ tenantId, name, events, firstMs, lastMs }: EventShape) {
   return { tenantId, name, events, firstMs, lastMs }
 }
@@ -84,7 +70,9 @@ function toPaths({ tenantId, name, events: sampled, types }: EventShape) {
 }
 
 const FORGET = `
-WITH paths AS (
+WITH violations AS (
+  DELETE FROM event_schema_violation WHERE last_at < now() - interval '${SHAPE_LIMITS.keptDays} days'
+), paths AS (
   DELETE FROM event_shape_path WHERE last_at < now() - interval '${SHAPE_LIMITS.keptDays} days'
 )
 DELETE FROM event_shape WHERE last_at < now() - interval '${SHAPE_LIMITS.keptDays} days'`

@@ -1,3 +1,4 @@
+import type { KeyRecord } from '../../contract/api-key.ts'
 import type { ItemError } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import {
@@ -10,6 +11,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { IncomingBatch, IncomingItem, Warning } from '../formats/ingest-format.ts'
 import { chooseEventIds, type IdempotencySource } from './event-ids.ts'
+import { findSchemaError } from './pinned-schemas.ts'
 
 export interface ValidationResult {
   accepted: AcceptedItem[]
@@ -61,8 +63,9 @@ export async function validateEvents(
       continue
     }
     const read = normalise(raw, systemName ? { ...context, systemName } : context, index)
-    if (!read.ok || badNumbers.length > 0) {
-      for (const error of errorsOf(item, read.ok ? [] : read.errors))
+    const found = read.ok ? schemaErrors(key, read.event) : read.errors
+    if (!read.ok || found.length > 0 || badNumbers.length > 0) {
+      for (const error of errorsOf(item, found))
         result.errors.push({
           index,
           ...error,
@@ -75,6 +78,11 @@ export async function validateEvents(
     if (warning) result.warnings.push({ index, ...warning })
   }
   return result
+}
+
+function schemaErrors(key: KeyRecord, event: TrackedEvent): FieldError[] {
+  const error = findSchemaError(key, event)
+  return error ? [error] : []
 }
 
 /** A client time of sending that cannot be read corrects nothing. */

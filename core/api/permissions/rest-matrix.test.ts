@@ -50,6 +50,7 @@ const QUERIES: Record<string, string> = {
 }
 const BODIES: Record<string, unknown> = {
   'POST /v1/metric-definitions': { name: 'sales', dimensions: ['not a dimension of any event $'] },
+  'POST /v1/schemas/:name/pin': { mode: 'observe', schema: 1 },
   'PATCH /v1/members/:id': { role: 'viewer', version: 1 },
   'POST /v1/invitations': { email: 'not an address', role: 'viewer' },
   'POST /v1/tenants': { id: 'default' },

@@ -40,6 +40,8 @@ export type AuditAction =
   | 'settings.changed'
   | 'metric.declared'
   | 'metric.retired'
+  | 'schema.pinned'
+  | 'schema.unpinned'
   | 'dead-letters.replayed'
   | 'dead-letters.job-begun'
   | 'dead-letters.job-cancelled'

@@ -24,7 +24,7 @@ const MISSED = 20
 
 /**
  * Changes against what was learned, newest first: properties and types that came later than the first events of their
- * name, and properties that come no more. What is inside of a new or vanished object is not listed apart.
+ * name, properties that come no more, and events that violate a schema in the mode observe. What is inside of a new or vanished object is not listed apart.
  * @throws BAD_USER_INPUT that names the argument
  */
 export async function schemaDrift(
@@ -57,16 +57,21 @@ export async function schemaDrift(
              CASE k.kind WHEN 'VANISHED' THEN k.path_last_at ELSE k.first_at END AS at, k.last_at AS "lastAt",
              least(1, CASE k.kind WHEN 'VANISHED' THEN k.path_events / (k.path_last - k.path_first + 1)
                                   ELSE k.events::numeric / greatest(1, k.sampled - k.first_sample) END)::float8 AS share,
-             k.first_key AS "keyId"
+             k.first_key AS "keyId", CASE k.kind WHEN 'VANISHED' THEN k.path_events ELSE k.events END::bigint AS events,
+             NULL::text AS detail, NULL::int AS version
         FROM kinds k
        WHERE k.kind IS NOT NULL
          AND NOT EXISTS (SELECT FROM kinds parent
                           WHERE parent.name = k.name AND parent.path = regexp_replace(k.path, '/[^/]*$', '') AND parent.kind = k.kind
                             AND CASE k.kind WHEN 'NEW_PROPERTY' THEN parent.first_sample = k.first_sample
                                             WHEN 'VANISHED' THEN parent.path_last = k.path_last END)
+     UNION ALL
+      SELECT 'VIOLATION', name, pointer, NULL, '{}', first_at, last_at, NULL, first_key, events, detail, version
+        FROM event_schema_violation WHERE tenant_id = ${tenantId} AND (${name}::text IS NULL OR name = ${name})
     )
     SELECT d.*, a.name AS "keyName" FROM drift d LEFT JOIN api_key a ON a.key_id = d."keyId" AND a.tenant_id = ${tenantId}
-     WHERE d.at >= coalesce(${args.since ?? null}::timestamptz, now() - interval '7 days')
+     WHERE CASE d.kind WHEN 'VIOLATION' THEN d."lastAt" ELSE d.at END
+             >= coalesce(${args.since ?? null}::timestamptz, now() - interval '7 days')
      ORDER BY d.at DESC, d.name, d.path, d.type LIMIT ${limit}`.execute(db)
   return {
     rows: rows.map((drift) => ({ ...drift, message: describeDrift(drift) })),

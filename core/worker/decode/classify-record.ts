@@ -10,6 +10,7 @@ import {
   type decodeRecord,
   type StampedEvent,
 } from '../../../contract/log/record.ts'
+import { findViolation } from '../../../contract/schema/find-violation.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import { eventUuid } from '../../db/event-uuid.ts'
 import type { LogRecord } from '../../log/log.ts'
@@ -69,7 +70,27 @@ export function classifyRecord(
       ),
       expired: row,
     }
-  return { kind: 'event', row }
+  return classifyBySchema(tenant, row, reject)
+}
+
+/**
+ * By the version that the worker knows when it reads the batch: at most LIMITS.tenantCacheMs old. A batch is applied once, so
+ * each of its events has one outcome, whichever version an attempt before a crash knew. The mode reject is enforced
+ * here, too: an edge may not know the schema yet.
+ */
+function classifyBySchema(
+  tenant: TenantSettings,
+  row: EventRow,
+  reject: (reason: DeadReason, detail: string) => DeadEvent,
+): Decoded {
+  const { name, properties } = row.event
+  const pinned = tenant.schemas?.get(name)
+  const violation = pinned && findViolation(pinned.schema, properties)
+  if (!violation) return { kind: 'event', row }
+  const { version, mode } = pinned
+  if (mode === 'observe') return { kind: 'event', row, violation: { ...violation, version } }
+  const detail = `${violation.pointer}: ${violation.detail} (version ${version} of the schema)`
+  return { ...reject('SCHEMA_VIOLATION', detail), expired: row }
 }
 
 /** A dead letter without anything that the record says of itself, so that nothing of it can make a write fail. */

@@ -2,17 +2,23 @@ import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
+import type { Violation } from '../../../contract/schema/find-violation.ts'
 import type { ARRIVALS } from '../../db/tables/arrivals.ts'
 import type { LogRecord } from '../../log/log.ts'
 import type { Enrichment } from '../../metrics/enrichment.ts'
 
 /**
  * What a record of the log turned out to be: a value, never an exception. An expired event is too old to be
- * stored, but no dead letter if it is stored already: then it is a duplicate.
+ * stored, but no dead letter if it is stored already: then it is a duplicate. So is an event that violates its schema.
  */
 export type Decoded =
-  | { kind: 'event'; row: EventRow }
+  | { kind: 'event'; row: EventRow; violation?: SchemaViolation | undefined }
   | { kind: 'dead-letter'; deadLetter: DeadLetter; expired?: EventRow }
+
+/** Of an event that is stored all the same, because its schema observes. */
+export interface SchemaViolation extends Violation {
+  version: number
+}
 
 /** As `event.arrival`. */
 export type Arrival = (typeof ARRIVALS)[keyof typeof ARRIVALS]

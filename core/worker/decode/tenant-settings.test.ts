@@ -15,7 +15,7 @@ function setUp() {
       return {
         rows: (slugs as string[]).flatMap((slug) => {
           const id = known.get(slug)
-          return id ? [{ tenant_id: id, slug, event_age_max_s: 60 * id }] : []
+          return id ? [{ tenant_id: id, slug, event_age_max_s: 60 * id, schemas_version: '0' }] : []
         }),
       }
     },
@@ -41,9 +41,9 @@ test('tenants are looked up once, all that are unknown in one query, and an unkn
     ['acme', 'ghost'],
     ['beta', 'ghost'],
   ])
-  expect(tenants.get('beta')).toEqual({ id: 2, eventAgeMaxS: 120, enrich: [] })
+  expect(tenants.get('beta')).toEqual({ id: 2, eventAgeMaxS: 120, enrich: [], schemasVersion: 0 })
   expect(tenants.get('ghost')).toBeUndefined()
-  expect(tenants.get('acme')).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [] })
+  expect(tenants.get('acme')).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [], schemasVersion: 0 })
 })
 
 test('what is known is asked for again exactly when it is stale, and then all of it is', async () => {
@@ -70,7 +70,7 @@ test('the batch before is written with what was known, and an id that no batch n
   known.delete('acme')
   pass(LIMITS.tenantCacheMs)
   await tenants.learn(['acme'])
-  expect(tenants.byId(1)).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [] })
+  expect(tenants.byId(1)).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [], schemasVersion: 0 })
   expect(() => tenants.byId(2)).toThrow('tenant 2 was not loaded')
 })
 

@@ -1,12 +1,13 @@
 import type pg from 'pg'
 import { flushEvery } from '../../lib/flush-every.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { createViolationCounts } from '../../schemas/count-violations.ts'
 import type { SampledEvent } from '../../schemas/event-shape.ts'
 import { createShapeLearner } from '../../schemas/learn-shapes.ts'
 import { SHAPE_LIMITS } from '../../schemas/shape-limits.ts'
 import type { Decoded } from '../decode/decoded.ts'
 
-/** Learns the shapes of events (core/schemas) from the batches that were written. */
+/** Learns the shapes of events (core/schemas) from the batches that were written, and counts violations of their schemas. */
 export interface EventShapes {
   observe(decoded: readonly Decoded[]): void
   /** Adds to Postgres what was learned, until the signal aborts, and then once more. */
@@ -15,12 +16,24 @@ export interface EventShapes {
 
 export function createEventShapes(pool: pg.Pool): EventShapes {
   const learner = createShapeLearner(pool)
+  const violations = createViolationCounts(pool)
   return {
-    observe: (decoded) => learner.sample(decoded.length, (i) => sampledOf(decoded[i] as Decoded)),
+    observe(decoded) {
+      learner.sample(decoded.length, (i) => sampledOf(decoded[i] as Decoded))
+      for (const item of decoded)
+        if (item.kind === 'event' && item.violation) {
+          const { tenantId, keyId, received, event } = item.row
+          const of = { tenantId, keyId, name: event.name, receivedMs: received.ms }
+          violations.add({ ...item.violation, ...of })
+        }
+    },
     run: (logger, signal) =>
       flushEvery(
         SHAPE_LIMITS.flushMs,
-        learner.flush,
+        async () => {
+          await learner.flush()
+          await violations.flush()
+        },
         (error) =>
           logger.warn({ error: String(error) }, 'storing the learned shapes of events failed'),
         signal,

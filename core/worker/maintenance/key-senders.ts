@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { inLock } from '../../db/in-transaction.ts'
 import { LOCKS } from '../../db/locks.ts'
 import { flushEvery } from '../../lib/flush-every.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -50,17 +51,9 @@ export function createKeySenders(
     if (held.size === 0) return
     const senders = [...held.values()]
     held = new Map()
-    const client = await pool.connect()
-    try {
-      await client.query('BEGIN')
-      await client.query(`SELECT pg_advisory_xact_lock(${LOCKS.keySenders.key})`)
+    await inLock(pool, LOCKS.keySenders.key, async (client) => {
       await client.query(ADD, [JSON.stringify(senders), limits.perKeyHourMax, OTHER_SENDERS])
-      await client.query('COMMIT')
-      client.release()
-    } catch (error) {
-      client.release(error as Error)
-      throw error
-    }
+    })
   }
 
   /** @returns undefined for events without a key, and where too many senders are held */

@@ -61,6 +61,9 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   declareMetric: (t) =>
     `mutation { declareMetric(tenant: "${t}", definition: {name: ""}) { name } }`,
   retireMetric: (t) => `mutation { retireMetric(tenant: "${t}", name: "unknown") }`,
+  pinSchema: (t) =>
+    `mutation { pinSchema(tenant: "${t}", name: "a", mode: OBSERVE, document: "1") { document } }`,
+  unpinSchema: (t) => `mutation { unpinSchema(tenant: "${t}", name: "a", version: 1) }`,
   createTenant: () => 'mutation { createTenant(id: "default") { id } }',
   inviteMember: (t) =>
     `mutation { inviteMember(tenant: "${t}", email: "not an address", role: VIEWER) { url } }`,
@@ -87,6 +90,8 @@ export const EXPECTED_ERRORS = new Set([
   'KEY_NOT_FOUND',
   'METRIC_NOT_FOUND',
   'SCHEMA_NOT_FOUND',
+  'SCHEMA_INVALID',
+  'VERSION_CONFLICT',
   'MEMBER_NOT_FOUND',
   'INVITATION_NOT_FOUND',
   'SESSION_NOT_FOUND',

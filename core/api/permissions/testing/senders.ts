@@ -97,6 +97,7 @@ export const ALLOWED: Record<string, readonly SenderName[]> = {
   'metrics.read': [...VIEWERS, ...KEYS],
   'metrics.declare': [...EDITORS, 'admin key'],
   'schemas.read': [...VIEWERS, ...KEYS],
+  'schemas.write': EDITORS,
   'dead-letters.read': [...EDITORS, ...KEYS],
   'dead-letters.replay': EDITORS,
   'pipeline.read': [...VIEWERS, ...KEYS],

@@ -28,6 +28,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, ProtectedPath>> = {
   '/v1/schemas': { GET: 'schemas.read' },
   '/v1/schemas/drift': { GET: 'schemas.read' },
   '/v1/schemas/:name': { GET: 'schemas.read' },
+  '/v1/schemas/:name/pin': { POST: 'schemas.write', DELETE: 'schemas.write' },
   '/v1/members': { GET: 'members.read' },
   '/v1/members/leave': { POST: 'members.read' },
   '/v1/members/:id': { PATCH: 'members.manage', DELETE: 'members.manage' },

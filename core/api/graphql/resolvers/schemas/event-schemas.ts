@@ -9,14 +9,17 @@ import {
 } from '../../../../queries/schemas/event-schemas.ts'
 import { type SchemaDrift, schemaDrift } from '../../../../queries/schemas/schema-drift.ts'
 import { DRIFT_KINDS } from '../../../../schemas/describe-drift.ts'
+import type { PinnedVersion } from '../../../../schemas/pin-schema.ts'
 import type { Builder } from '../../builder.ts'
 import { needs } from '../../permissions.ts'
+import { addPinSchema, addSchemaMode } from './pin-schema.ts'
 
 const PATH = 'A JSON pointer into the properties; "[]" stands for the items of an array.'
 
 /** What was learned about the events of a tenant, and how they changed. */
 export function addEventSchemas(builder: Builder): void {
-  const schema = addSchemaType(builder)
+  const mode = addSchemaMode(builder)
+  const schema = addSchemaType(builder, mode)
   const page = builder.objectRef<EventSchemasResult>('EventSchemas').implement({
     fields: (t) => ({
       schemas: t.field({ type: [schema], resolve: ({ rows }) => [...rows] }),
@@ -27,7 +30,8 @@ export function addEventSchemas(builder: Builder): void {
     t.field({
       ...needs('schemas.read'),
       type: page,
-      description: 'Names whose events were sampled, in alphabetical order.',
+      description:
+        'Names whose events were sampled, or whose schema is pinned, in alphabetical order.',
       complexity: 25,
       args: {
         tenant: t.arg.id(),
@@ -38,24 +42,35 @@ export function addEventSchemas(builder: Builder): void {
         context.run(eventSchemas, await context.tenant(tenant), args, info),
     }),
   )
-  addEventSchema(builder, schema)
+  addPinSchema(builder, addEventSchema(builder, schema), mode)
   addDrift(builder)
 }
 
-function addSchemaType(builder: Builder) {
+function addSchemaType(builder: Builder, mode: ReturnType<typeof addSchemaMode>) {
+  const pinned = builder.objectRef<PinnedVersion>('PinnedSchema').implement({
+    fields: (t) => ({
+      version: t.exposeInt('version'),
+      mode: t.expose('mode', { type: mode }),
+    }),
+  })
   return builder.objectRef<EventSchema>('EventSchema').implement({
     description: 'What was learned about events of a name, from a sample.',
     fields: (t) => ({
       name: t.exposeString('name'),
       sampled: t.exposeFloat('sampled', { description: 'How many events were sampled.' }),
-      firstAt: t.expose('firstAt', { type: 'DateTime', description: 'By the time of receipt.' }),
-      lastAt: t.expose('lastAt', { type: 'DateTime' }),
+      firstAt: t.expose('firstAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'By the time of receipt; null where no event was sampled.',
+      }),
+      lastAt: t.expose('lastAt', { type: 'DateTime', nullable: true }),
+      pinned: t.expose('pinned', { type: pinned, nullable: true }),
       paths: t.exposeInt('paths', { description: 'How many paths of properties are known.' }),
     }),
   })
 }
 
-function addEventSchema(builder: Builder, schema: ReturnType<typeof addSchemaType>): void {
+function addEventSchema(builder: Builder, schema: ReturnType<typeof addSchemaType>) {
   const cardinality = builder.enumType('Cardinality', { values: CARDINALITIES })
   const type = builder.objectRef<EventProperty['types'][number]>('LearnedType').implement({
     fields: (t) => ({
@@ -85,6 +100,14 @@ function addEventSchema(builder: Builder, schema: ReturnType<typeof addSchemaTyp
     fields: (t) => ({
       schema: t.expose('schema', { type: schema }),
       properties: t.field({ type: [property], resolve: ({ properties }) => properties }),
+      document: t.exposeString('document', {
+        nullable: true,
+        description: 'The pinned schema, as JSON.',
+      }),
+      generated: t.exposeString('generated', {
+        nullable: true,
+        description: 'A schema of what was learned, as JSON, to be pinned.',
+      }),
     }),
   })
   builder.queryField('eventSchema', (t) =>
@@ -92,7 +115,8 @@ function addEventSchema(builder: Builder, schema: ReturnType<typeof addSchemaTyp
       ...needs('schemas.read'),
       type: result,
       nullable: true,
-      description: 'What was learned about events of one name; null where none was sampled.',
+      description:
+        'What was learned about events of one name, and its schema; null where there is neither.',
       complexity: 25,
       args: { tenant: t.arg.id(), name: t.arg.string({ required: true }) },
       async resolve(_, { tenant, ...args }, context, info) {
@@ -101,18 +125,22 @@ function addEventSchema(builder: Builder, schema: ReturnType<typeof addSchemaTyp
       },
     }),
   )
+  return result
 }
 
 function addDrift(builder: Builder): void {
   const kind = builder.enumType('DriftKind', { values: DRIFT_KINDS })
   const drift = builder.objectRef<SchemaDrift>('SchemaDrift').implement({
-    description: 'A change against what was learned about events of a name.',
+    description:
+      'A change against what was learned about events of a name, or against its pinned schema.',
     fields: (t) => ({
       kind: t.expose('kind', { type: kind }),
       name: t.exposeString('name'),
       path: t.exposeString('path', { description: PATH }),
       type: t.exposeString('type', {
-        description: 'Which type is new; of a property that vanished, the one it had.',
+        nullable: true,
+        description:
+          'Which type is new; of a property that vanished, the one it had; null of a violation.',
       }),
       formerTypes: t.stringList({ resolve: ({ formerTypes }) => [...formerTypes] }),
       at: t.expose('at', {
@@ -120,9 +148,21 @@ function addDrift(builder: Builder): void {
         description: 'When it was seen first; of a property that vanished, last.',
       }),
       lastAt: t.expose('lastAt', { type: 'DateTime' }),
+      events: t.exposeFloat('events', {
+        description: 'How many events had it: of those that were sampled; of a violation, of all.',
+      }),
+      detail: t.exposeString('detail', {
+        nullable: true,
+        description: 'Of a violation: what is wrong.',
+      }),
+      version: t.exposeInt('version', {
+        nullable: true,
+        description: 'Of a violation: the version of the schema.',
+      }),
       share: t.exposeFloat('share', {
+        nullable: true,
         description:
-          'Of the sampled events since then; of a property that vanished, of those before.',
+          'Of the sampled events since then; of a property that vanished, of those before; null of a violation.',
       }),
       keyId: t.exposeID('keyId', {
         nullable: true,
@@ -136,7 +176,8 @@ function addDrift(builder: Builder): void {
     t.field({
       ...needs('schemas.read'),
       type: [drift],
-      description: 'Changes against what was learned, newest first.',
+      description:
+        'Changes against what was learned, and violations of schemas that observe, newest first.',
       complexity: { field: 25, multiplier: 5 },
       args: {
         tenant: t.arg.id(),
