@@ -10,6 +10,7 @@ import { LiveFeed } from './panels/live-feed/live-feed.tsx'
 import { Tiles } from './panels/tiles/tiles.tsx'
 import { TopEvents } from './panels/top-events.tsx'
 import { Trend } from './panels/trend/trend.tsx'
+import { Unaccounted } from './panels/unaccounted.tsx'
 
 /** How many events, of which names, and which ones arrive right now. */
 export default function OverviewPage() {
@@ -40,6 +41,7 @@ function OverviewPanels(props: { firstEvent: StoredEvent | undefined }) {
           dataAt={overview.totals.data() && overview.totals.dataAt()}
         />
         <Tiles />
+        <Unaccounted />
         <Trend />
         <TopEvents />
         <LiveFeed />

@@ -26,6 +26,12 @@ export const ACTORS = graphql(`
 `)
 export type Actors = ResultOf<typeof ACTORS>['totals']
 
+const UNACCOUNTED = graphql(`
+  query Unaccounted($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
+    balance(tenant: $tenant, startTime: $startTime, endTime: $endTime) { accepted unaccounted counting }
+  }
+`)
+
 /** The newest events of one name. */
 export const RECENT = graphql(
   `
@@ -80,4 +86,9 @@ export async function fetchTotals(variables: RangeVariables) {
 export async function fetchActors(variables: RangeVariables) {
   const result = await execute(ACTORS, variables)
   return result.ok ? { ok: true as const, data: result.data.totals } : result
+}
+
+export async function fetchUnaccounted(variables: RangeVariables) {
+  const result = await execute(UNACCOUNTED, variables)
+  return result.ok ? { ok: true as const, data: result.data.balance } : result
 }

@@ -83,6 +83,16 @@ test('a planted loss turns the worker red, and its ids are opened by keyboard', 
   await page.goto(link)
   await page.locator('.unaccounted-ids code', { hasText: lost }).waitFor()
   await expectAccessible(page, 'narrow and dark')
+  // Its receipt has the reason, and the overview leads back.
+  await page.locator('.unaccounted-ids a').press('Enter')
+  await page.waitForURL(`**/search?*q=${lost}*`)
+  await page.getByText('Not found').first().waitFor()
+  await page.goto(dashboard.url)
+  const fact = page.locator('.unaccounted-fact[data-tone="bad"]')
+  await fact.getByRole('link', { name: '1 unaccounted' }).waitFor()
+  await expectAccessible(page, 'overview')
+  await fact.getByRole('link').press('Enter')
+  await page.locator('.component[data-tone="bad"]').waitFor()
 })
 
 test("people of a tenant see their own events, and nothing of the system's offsets", async () => {

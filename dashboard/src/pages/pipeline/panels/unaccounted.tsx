@@ -1,3 +1,4 @@
+import { A } from '@solidjs/router'
 import { createUniqueId, For, Match, Show, Switch } from 'solid-js'
 import { CopyButton } from '../../../components/copy-button.tsx'
 import { QueryNotice } from '../../../components/error-notice.tsx'
@@ -7,6 +8,7 @@ import { Scroll } from '../../../components/scroll.tsx'
 import { Stamp } from '../../../components/time.tsx'
 import { createQuery } from '../../../lib/api/query.ts'
 import { exact } from '../../../lib/format.ts'
+import { receiptUrl } from '../../../lib/url-state.ts'
 import { usePipeline } from '../context.ts'
 import { type BalanceMinute, fetchUnaccountedIds } from '../queries.ts'
 import { PERIODS } from '../sums.ts'
@@ -116,7 +118,7 @@ function MinuteRow(props: { minute: BalanceMinute }) {
 }
 
 function Ids(props: { minute: string }) {
-  const { tenant } = usePipeline()
+  const { tenant, urlState } = usePipeline()
   const list = createQuery({
     scope: () => props.minute,
     variables: () => ({ tenant: tenant(), minute: props.minute }),
@@ -143,7 +145,9 @@ function Ids(props: { minute: string }) {
                   <For each={ids()}>
                     {(id) => (
                       <li>
-                        <code>{id}</code>
+                        <A href={receiptUrl(urlState.sharedSearch(), id)}>
+                          <code>{id}</code>
+                        </A>
                       </li>
                     )}
                   </For>
