@@ -16,6 +16,7 @@ import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
 import type { CanarySettings } from './proof/canaries/canary-settings.ts'
 import { readSignIn } from './sign-in-config.ts'
+import { readVerificationConfig, type VerificationConfig } from './verification-config.ts'
 
 /** The settings of core and of the commands, from the environment; core/settings/ describes each. */
 export interface Config {
@@ -72,6 +73,7 @@ export interface Config {
   retentionDays: number | undefined
   audit: AuditConfig
   canaries: CanarySettings
+  verification: VerificationConfig
   /** SLUICE_WORKER_CONCURRENCY; that of contract/limits.ts unless set */
   workerConcurrency: number | undefined
   /** Whether to colour output: on a terminal, unless NO_COLOR is set (https://no-color.org) */
@@ -114,6 +116,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     audit: readAudit(env),
     canaries: readCanaries(env, env.SLUICE_ALLOW_CLEARTEXT === 'true'),
+    verification: readVerificationConfig(env),
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }

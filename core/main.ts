@@ -84,6 +84,7 @@ async function start(): Promise<void> {
     signIn: config.signIn,
     audit: config.audit,
     canaries: config.canaries,
+    verification: config.verification,
     metricsToken: config.metricsToken,
     port: config.corePort,
     collector: config.collector,

@@ -30,7 +30,7 @@ import type { SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
-import { createLogCounter } from './proof/count-log.ts'
+import { runProof } from './proof-roles.ts'
 import { QUERY_LIMITS } from './queries/limits.ts'
 import { createRedisBridge } from './redis-bridge-role.ts'
 import { createWorker } from './worker/worker.ts'
@@ -74,6 +74,8 @@ export interface RolesOptions {
   audit?: Config['audit']
   /** The role api sends them; none are sent unless given. */
   canaries?: Config['canaries']
+  /** Nothing is verified by itself unless given. */
+  verification?: Config['verification']
   logger: Logger
   lifecycle: Lifecycle
   onboarding?: () => Onboarding | undefined
@@ -131,12 +133,12 @@ function startWorker(options: OptionsWithRoles, log: Log): void {
   })
   const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
-  const counting = createLogCounter({ databaseUrl, log, logger }).run(stop.signal)
+  const proof = runProof(options, log, stop.signal)
   lifecycle.onStop('worker', async () => {
     stop.abort()
     // Its failure was reported by onWorkerEnd.
     await running.catch(() => {})
-    await counting
+    await proof
   })
 }
 

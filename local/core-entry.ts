@@ -50,6 +50,7 @@ async function start(config: CoreConfig): Promise<void> {
     signIn: config.signIn,
     audit: config.audit,
     canaries: config.canaries,
+    verification: config.verification,
     logger,
     lifecycle,
     onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),

@@ -1,6 +1,7 @@
 import type { AuditConfig } from '../core/audit-config.ts'
 import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import type { CanarySettings } from '../core/proof/canaries/canary-settings.ts'
+import type { VerificationConfig } from '../core/verification-config.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What the supervisor of `npm start` and its core tell each other over the IPC channel. */
@@ -17,6 +18,7 @@ export interface CoreConfig {
   signIn: SignInSettings
   audit: AuditConfig
   canaries: CanarySettings
+  verification: VerificationConfig
 }
 
 /** Core to supervisor. */

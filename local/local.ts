@@ -8,6 +8,7 @@ import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'
 import type { CanarySettings } from '../core/proof/canaries/canary-settings.ts'
+import type { VerificationConfig } from '../core/verification-config.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { type PostgresServer, startPostgresServer } from '../tools/postgres/postgres-server.ts'
@@ -41,6 +42,7 @@ export interface EmbeddedOptions {
   signIn: SignInSettings
   audit: AuditConfig
   canaries: CanarySettings
+  verification: VerificationConfig
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
   /** Records are missing from the log, or a part ended and is restarted; everything else continues. */
@@ -163,6 +165,7 @@ async function startAll(
       signIn: options.signIn,
       audit: options.audit,
       canaries: { ...options.canaries, edges: [urls.edge] },
+      verification: options.verification,
     })),
     onStep,
     onOffsetGap: (message) => onAlarm(message, 'offset-gap'),

@@ -86,7 +86,10 @@ describe('docker-compose.yml', () => {
 
   test('core/config.ts and the edge read every variable in it', () => {
     const config =
-      read('core/config.ts') + read('core/audit-config.ts') + read('core/canary-config.ts')
+      read('core/config.ts') +
+      read('core/audit-config.ts') +
+      read('core/canary-config.ts') +
+      read('core/verification-config.ts')
     const edge = read('edge/entry/workerd.capnp')
     for (const [, { build, environment = {} }] of services)
       for (const name of Object.keys(environment)) {

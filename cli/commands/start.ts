@@ -53,6 +53,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           signIn: config.signIn,
           audit: config.audit,
           canaries: config.canaries,
+          verification: config.verification,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
           onAlarm: (message, kind) => terminal.printError(message, ALARM_HINTS[kind]),
         })

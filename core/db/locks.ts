@@ -21,7 +21,7 @@ export const LOCKS = {
   auditWebhook: { key: 0x51_01_d7 },
   /** Adding what workers learned about the shape of events: one worker at a time, so that it stays bounded. */
   eventShapes: { key: 0x51_01_de },
-  /** Verifying by itself, and repairing: one process at a time. */
+  /** Verifying by itself: one process at a time. */
   verify: { key: 0x51_01_d8 },
   /** Sending canaries: one core at a time. */
   canaries: { key: 0x51_01_dd },

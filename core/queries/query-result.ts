@@ -58,6 +58,8 @@ export interface ResultInfo {
   timeZone: string
   /** Buckets that end by then are final, those without events too; missing while none is. */
   finalThrough?: Instant
+  /** What was stored by then, in buckets before it, was recounted and was right; missing where that is not known. */
+  verifiedThrough?: Instant
   /** With groupBy: how many groups there are, and how many are listed; the others are counted as `(other)`. */
   groups?: { found: number; listed: number }
   /** Of a declared metric: buckets before it are not counted completely, and not final. Missing: all are. */

@@ -126,6 +126,20 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (worker), cli, compose',
   },
   {
+    name: 'SLUICE_VERIFY_HOUR',
+    default: '`3`',
+    meaning:
+      'hour of the day, UTC, at which everything is recounted from events and the log, 0 to 23, or `off` (docs/proof.md)',
+    readBy: 'core (worker), compose',
+  },
+  {
+    name: 'SLUICE_VERIFY_SAMPLING',
+    default: '`on`',
+    meaning:
+      'compare rollups with their events all the time, with at most 5 % of a core of Postgres: `on` or `off` (docs/proof.md)',
+    readBy: 'core (worker), compose',
+  },
+  {
     name: 'SLUICE_AUDIT_RETENTION_DAYS',
     default: '`400`',
     meaning: 'days for which entries of the audit log are kept, 30 to 36,500 (docs/audit.md)',

@@ -20,6 +20,7 @@ describe('the list of settings', () => {
       'core/audit-config.ts',
       'core/canary-config.ts',
       'core/sign-in-config.ts',
+      'core/verification-config.ts',
     ])
     // TERM is the terminal's, not a setting of Sluice.
     inCode.delete('TERM')

@@ -4,7 +4,6 @@ import { protectFields } from './permissions.ts'
 import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
 import { addApiKeys } from './resolvers/api-keys.ts'
 import { addAuditLog } from './resolvers/audit-log.ts'
-import { addBalance } from './resolvers/balance.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters/dead-letters.ts'
@@ -19,6 +18,7 @@ import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPeople } from './resolvers/people/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
+import { addProof } from './resolvers/proof.ts'
 import { addReceipt } from './resolvers/receipt.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addEventSchemas } from './resolvers/schemas/event-schemas.ts'
@@ -42,7 +42,7 @@ export function createSchema(): GraphQLSchema {
   addTotals(builder)
   addRecentBuckets(builder)
   addPipeline(builder)
-  addBalance(builder)
+  addProof(builder)
   addFreshness(builder)
   addDeadLetters(builder)
   addDeadLetterGroups(builder)

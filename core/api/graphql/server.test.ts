@@ -220,8 +220,10 @@ describe('isolation of tenants', () => {
     const covered = new Set(Object.keys(FIELDS).map((name) => name.split(' ')[0]))
     // All tenants share the pipeline, which shows nothing of the events in it; core/api/permissions covers people and keys.
     expect(fields.filter((name) => !covered.has(name))).toEqual([
-      ...['apiKeyUse', 'apiKeys', 'auditHead', 'auditLog', 'balance', 'invitations', 'members'],
-      ...['pipeline', 'sessions', 'systemAuditHead', 'systemAuditLog', 'viewer'],
+      ...['apiKeyUse', 'apiKeys', 'auditHead', 'auditLog', 'balance'],
+      ...['deadLetter', 'deadLetterGroups', 'deadLetterJobs', 'eventSchema', 'eventSchemas'],
+      ...['freshness', 'invitations', 'members', 'pipeline', 'schemaDrift', 'sessions'],
+      ...['systemAuditHead', 'systemAuditLog', 'unaccountedIds', 'verification', 'viewer'],
     ])
   })
 

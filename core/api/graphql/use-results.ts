@@ -39,7 +39,12 @@ export function useResultInfo(): Plugin<RequestContext, OperationContext> {
       onExecuteDone({ result, setResult }) {
         const { info } = (args.contextValue as RequestContext).report
         if (isAsyncIterable(result) || info.size === 0) return
-        const extensions = { source: combinedSource(info), metrics: Object.fromEntries(info) }
+        const results = [...info.values()]
+        const extensions = {
+          source: combinedSource(info),
+          verifiedThrough: results[0]?.verifiedThrough ?? null,
+          metrics: Object.fromEntries(info),
+        }
         setResult({ ...result, extensions: { ...result.extensions, ...extensions } })
       },
     }),

@@ -320,6 +320,7 @@ describe('health', () => {
         checks: { postgres: 'ok', log: 'ok', worker: 'no worker runs' },
         balance: 'not compared yet',
         freshness: 'no canaries are sent',
+        rollups: 'not compared yet',
       },
     ])
     // One worker is enough, whatever became of another.
@@ -340,6 +341,12 @@ describe('health', () => {
     )
     await expect.poll(readyz).toMatchObject([200, { balance: 'not compared lately' }])
     await sql('UPDATE unaccounted_minute SET unaccounted = -2')
+    await sql('UPDATE verification_state SET sampled_at = clock_timestamp()')
+    await expect.poll(readyz).toMatchObject([200, { rollups: 'ok' }])
+    await sql(
+      "INSERT INTO rollup_difference VALUES (1, 'rollup', 'a', now(), '1', '2', now(), now())",
+    )
+    await expect.poll(readyz).toMatchObject([200, { rollups: 'rollups differ from their events' }])
     await fixture.database.pool.query(
       "DELETE FROM worker_heartbeat WHERE worker_id = 'dead'; UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
     )
@@ -360,6 +367,7 @@ describe('health', () => {
         checks: { postgres: 'failed (ECONNREFUSED)', log: 'log did not answer within 2000 ms' },
         balance: 'failed (ECONNREFUSED)',
         freshness: 'failing: postgres',
+        rollups: 'failed (ECONNREFUSED)',
       },
     ])
     await away.destroy()
@@ -394,6 +402,7 @@ describe('/metrics', () => {
       'sluice_offset_gaps_open 2',
       'sluice_dead_letters_to_forward 0',
       'sluice_unaccounted_events 2',
+      'sluice_rollup_differences 1',
       'sluice_worker_batches_total{worker="w"} 4',
       'sluice_worker_batch_seconds_total{worker="w"} 0.5',
       'sluice_events_accepted_total{partition="2"} 2',

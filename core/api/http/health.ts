@@ -7,6 +7,7 @@ import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { type Freshness, readFailingComponent } from '../../queries/pipeline/freshness.ts'
 import { readUnaccounted, type UnaccountedEvents } from '../../queries/pipeline/unaccounted.ts'
+import { readVerification, type VerificationState } from '../../queries/pipeline/verification.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { allowOnly } from './problem.ts'
 
@@ -34,6 +35,8 @@ export function createHealthCheck(deps: HealthDeps): HealthCheck {
 export interface PipelineState {
   /** `ok`, or what is wrong with the balance of accepted events and outcomes. */
   balance: string
+  /** `ok`, or what is wrong with rollups, which are compared with their events all the time. */
+  rollups: string
   /** `ok`, or where canaries stop. */
   freshness: string
 }
@@ -43,15 +46,16 @@ export function createPipelineState(db: Database): () => Promise<PipelineState> 
   const inTime = <T>(name: string, read: Promise<T>, describeState: (of: T) => string) =>
     withTimeout(CHECK_MS_MAX, name, read).then(describeState, describe)
   const read = async (): Promise<PipelineState> => {
-    const [balance, freshness] = await Promise.all([
+    const [balance, rollups, freshness] = await Promise.all([
       inTime('the balance', readUnaccounted(db), describeBalance),
+      inTime('the rollups', readVerification(db), describeRollups),
       withTimeout(CHECK_MS_MAX, 'the freshness', readFailingComponent(db)).then(
         describeFreshness,
         // Canaries are in Postgres.
         () => describeFreshness({ state: 'FAILING', failingComponent: 'postgres' }),
       ),
     ])
-    return { balance, freshness }
+    return { balance, rollups, freshness }
   }
   return () => {
     if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), state: read() }
@@ -77,9 +81,17 @@ function describeBalance({ events, checkedSecondsAgo }: UnaccountedEvents): stri
 
 const BALANCE_AGE_S_MAX = 120
 
+function describeRollups({ rollupDifferences, sampledSecondsAgo }: VerificationState): string {
+  if (sampledSecondsAgo === null) return 'not compared yet'
+  if (rollupDifferences > 0) return 'rollups differ from their events'
+  return sampledSecondsAgo > ROLLUPS_AGE_S_MAX ? 'not compared lately' : 'ok'
+}
+
+const ROLLUPS_AGE_S_MAX = 900
+
 /**
  * GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not; and
- * whether the balance is 0, and where canaries stop.
+ * whether the balance is 0, rollups are what their events add up to, and where canaries stop.
  */
 export function health(checkHealth: HealthCheck, readState: () => Promise<PipelineState>): Hono {
   const app = new Hono()

@@ -126,6 +126,26 @@ function workerInstruments(registry: Registry) {
       help: 'Seconds since the log was last compared with the outcomes. Alert above 120.',
       registers,
     }),
+    rollupDifferences: new Gauge({
+      name: 'sluice_rollup_differences',
+      help: 'Buckets of rollups that differ from their events. Alert on any.',
+      registers,
+    }),
+    rollupAge: new Gauge({
+      name: 'sluice_rollup_check_age_seconds',
+      help: 'Seconds since the newest rollups were compared with their events. Alert above 900.',
+      registers,
+    }),
+    verificationAge: new Gauge({
+      name: 'sluice_verification_age_seconds',
+      help: 'Seconds since everything was recounted. Alert above 180000.',
+      registers,
+    }),
+    verificationDifferences: new Gauge({
+      name: 'sluice_verification_differences',
+      help: 'What differed when everything was recounted the last time. Alert on any.',
+      registers,
+    }),
     toForward: new Gauge({
       name: 'sluice_dead_letters_to_forward',
       help: 'Dead letters that are not in events.dlq yet.',

@@ -10,6 +10,7 @@ import { countOffsetGaps } from '../../queries/pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../../queries/pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../../queries/pipeline/outcome-totals.ts'
 import { readUnaccounted } from '../../queries/pipeline/unaccounted.ts'
+import { readVerification } from '../../queries/pipeline/verification.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { createInstruments, type Instruments } from './metrics-instruments.ts'
 
@@ -95,6 +96,17 @@ async function readPostgres(db: Database, instruments: Instruments['postgres']):
   instruments.unaccounted.set(events)
   instruments.balanceAge.reset()
   if (checkedSecondsAgo !== null) instruments.balanceAge.set(checkedSecondsAgo)
+  const verification = await readVerification(db)
+  instruments.rollupDifferences.set(verification.rollupDifferences)
+  const { rollupAge, verificationAge, verificationDifferences } = instruments
+  for (const [instrument, value] of [
+    [rollupAge, verification.sampledSecondsAgo],
+    [verificationAge, verification.finishedSecondsAgo],
+    [verificationDifferences, verification.differences],
+  ] as const) {
+    instrument.reset()
+    if (value !== null) instrument.set(value)
+  }
   instruments.oldestSnapshot.set(await readOldestSnapshotSeconds(db))
 
   const { gaps, missing, openGaps } = instruments

@@ -52,6 +52,9 @@ const json = async (path: string): Promise<any> => (await get(path)).json()
 
 describe('GET /v1/metrics/{name}', () => {
   test('the numbers are those of GraphQL, with what they mean', async () => {
+    await fixture.database.pool.query(
+      "UPDATE verification_state SET through = '2026-01-02T03:04:00Z'",
+    )
     const { data, meta } = await json(
       `/v1/metrics/order?${RANGE}&interval=hour&aggregate=sum&time_zone=Asia/Kathmandu`,
     )
@@ -83,7 +86,9 @@ describe('GET /v1/metrics/{name}', () => {
       time_zone: 'Asia/Kathmandu',
       groups: null,
       raw_since: null,
+      verified_through: '2026-01-02T03:04:00Z',
     })
+    expect(graphql.extensions).toMatchObject({ verifiedThrough: '2026-01-02T03:04:00Z' })
   })
 
   test('filters and groups by what the parameters name, alternatives and commas included', async () => {

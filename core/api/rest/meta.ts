@@ -7,6 +7,7 @@ export function toMeta(info: ResultInfo) {
     source: info.source,
     final: info.final,
     final_through: info.finalThrough ?? null,
+    verified_through: info.verifiedThrough ?? null,
     definition: info.definition,
     error_bound: info.errorBound,
     query_id: info.queryId,

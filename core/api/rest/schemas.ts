@@ -149,6 +149,10 @@ export const metricsMeta = z
     }),
     final: z.boolean().openapi({ description: 'Whether every bucket of the range is final.' }),
     final_through: z.string().nullable().openapi({ format: 'date-time' }),
+    verified_through: z.string().nullable().openapi({
+      description: 'What was stored by then, in buckets before it, was recounted and was right.',
+      format: 'date-time',
+    }),
     definition: z
       .object({ metric: z.string(), kind: z.enum(['event', 'metric']), version: z.number().int() })
       .openapi({

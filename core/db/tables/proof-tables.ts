@@ -14,6 +14,8 @@ export interface ProofTables {
   verification_part: VerificationPartTable
   canary: CanaryTable
   canary_sender: CanarySenderTable
+  rollup_difference: RollupDifferenceTable
+  verification_state: VerificationStateTable
 }
 
 export interface LogCountPositionTable {
@@ -103,4 +105,25 @@ export interface CanarySenderTable {
   edges: string[]
   target_s: number
   objective: number
+}
+
+export interface RollupDifferenceTable {
+  tenant_id: number
+  kind: string
+  metric: string
+  bucket: Time
+  stored: string | null
+  recounted: string | null
+  found_at: Time
+  checked_at: Time
+}
+
+export interface VerificationStateTable {
+  only_row: Generated<boolean>
+  sampled_at: Time | null
+  swept_at: Time | null
+  finished_at: Time | null
+  is_clean: boolean | null
+  differences: number | null
+  through: Time | null
 }

@@ -74,3 +74,18 @@ export function addDifference(
     ...(ids.length > IDS_MAX && { moreIds: ids.length - IDS_MAX }),
   })
 }
+
+/** What a verification found. */
+export interface VerifyReport {
+  /** Nothing differs, and everything could be compared. */
+  clean: boolean
+  /** Events, records and rows that were compared, by check. */
+  checked: Record<string, number>
+  differences: Difference[]
+  /** Differences that are not listed. */
+  moreDifferences: number
+  /** What could not be compared, and why. */
+  notChecked: string[]
+  /** Tenants whose events are not what was sent: what these add up to proves nothing. */
+  tenantsInDoubt: readonly number[] | 'all'
+}

@@ -1,5 +1,6 @@
 import type pg from 'pg'
-import type { PartResult } from './difference.ts'
+import { CHANNELS } from '../../db/channels.ts'
+import type { PartResult, VerifyReport } from './difference.ts'
 import type { VerifyContext } from './part.ts'
 
 /** A verification as it is recorded: one that was stopped goes on with the parts that are not done. */
@@ -7,8 +8,12 @@ export interface VerifyRun {
   /** By the name of the part. */
   done: ReadonlyMap<string, PartResult>
   save(part: string, result: PartResult): Promise<void>
-  finish(differences: number): Promise<void>
+  /** Of everything, it also becomes the state that results name. */
+  finish(report: FinishedReport): Promise<void>
 }
+
+export interface FinishedReport
+  extends Pick<VerifyReport, 'clean' | 'differences' | 'moreDifferences' | 'notChecked'> {}
 
 /** What is resumed after so long is begun again: what was clean then may not be now. */
 const RESUME_HOURS = 24
@@ -44,7 +49,11 @@ export async function createRun(
         [id, part, JSON.stringify(result)],
       )
     },
-    async finish(differences) {
+    async finish(report) {
+      const differences = report.differences.length + report.moreDifferences
+      const isOfEverything =
+        tenantId === 0 && log && !Number.isFinite(fromMs) && !Number.isFinite(toMs)
+      if (isOfEverything) await saveState(pool, id, report)
       await pool.query(
         `WITH gone AS (DELETE FROM verification_part WHERE verification_id = $1)
          UPDATE verification SET finished_at = clock_timestamp(), differences = $2 WHERE verification_id = $1`,
@@ -68,4 +77,26 @@ async function insertRun(
     [tenantId, args],
   )
   return rows[0]?.id as string
+}
+
+/**
+ * Up to when everything is verified: to the minute in which the run began, or to the first difference before it; NULL
+ * where that is not known. Cached results name the former state, so all of them are read again.
+ */
+async function saveState(
+  pool: Pick<pg.Pool, 'query'>,
+  id: string,
+  { clean, differences, moreDifferences, notChecked }: FinishedReport,
+): Promise<void> {
+  const buckets = differences.map(({ bucket }) => bucket)
+  const isKnown = notChecked.length === 0 && moreDifferences === 0 && !buckets.includes(null)
+  await pool.query(
+    `WITH state AS (
+       UPDATE verification_state SET finished_at = clock_timestamp(), is_clean = $2, differences = $3,
+              through = CASE WHEN $4 THEN least(date_trunc('minute', (SELECT started_at FROM verification WHERE verification_id = $1)),
+                                                (SELECT min(b) FROM unnest($5::timestamptz[]) b)) END
+     )
+     SELECT pg_notify('${CHANNELS.changedBuckets}', '')`,
+    [id, clean, differences.length + moreDifferences, isKnown, buckets],
+  )
 }

@@ -11,7 +11,7 @@ import { checkPositions } from './checks/positions.ts'
 import { checkRollups } from './checks/rollups.ts'
 import { checkSketches } from './checks/sketches.ts'
 import { checkUnaccounted } from './checks/unaccounted.ts'
-import { type Difference, EVENT_KINDS, type PartResult } from './difference.ts'
+import { type Difference, EVENT_KINDS, type PartResult, type VerifyReport } from './difference.ts'
 import {
   beginSnapshot,
   type Check,
@@ -43,20 +43,6 @@ export interface VerifyOptions extends Partial<VerifyRange> {
 
 /** Of a pool what a verification uses. */
 export type VerifyPool = Pick<pg.Pool, 'connect' | 'query' | 'end'>
-
-export interface VerifyReport {
-  /** Nothing differs, and everything could be compared. */
-  clean: boolean
-  /** Events, records and rows that were compared, by check. */
-  checked: Record<string, number>
-  differences: Difference[]
-  /** Differences that are not listed. */
-  moreDifferences: number
-  /** What could not be compared, and why. */
-  notChecked: string[]
-  /** Tenants whose events are not what was sent: what these add up to proves nothing. */
-  tenantsInDoubt: readonly number[] | 'all'
-}
 
 /** A check each; what is derived from others comes after them. Of another derived table, its check belongs here. */
 const CHECKS: Record<string, Check> = {
@@ -104,7 +90,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     }
     await settleAll(Array.from({ length: concurrency }, work), queue)
     const report = summarise(results)
-    await run.finish(report.differences.length + report.moreDifferences)
+    await run.finish(report)
     return report
   } finally {
     if (!options.pool) await pool.end()
@@ -121,7 +107,10 @@ async function settleAll(workers: Promise<void>[], queue: unknown[]): Promise<vo
   if (failed) throw (failed as PromiseRejectedResult).reason
 }
 
-function createVerifyPool({ databaseUrl }: VerifyOptions, concurrency: number): pg.Pool {
+export function createVerifyPool(
+  { databaseUrl }: Pick<VerifyOptions, 'databaseUrl'>,
+  concurrency: number,
+): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     application_name: 'sluice verify',
@@ -196,9 +185,10 @@ async function runPart(
   }
 }
 
-async function inSnapshot<T>(
+/** Runs `work` in a snapshot of its own, in which no day of events is dropped. */
+export async function inSnapshot<T>(
   pool: VerifyPool,
-  context: VerifyContext,
+  context: Pick<VerifyContext, 'statementMsMax'>,
   work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect()

@@ -100,6 +100,7 @@ export async function eventsOverTime(
     // Without points there is one row all the same.
     asOf: found[0]?.as_of as Instant,
     finalThrough: found[0]?.final_through ?? undefined,
+    verifiedThrough: found[0]?.verified_through ?? undefined,
   })
   if (!metric) return resultOf(viewer, args, rows, source, info)
   const described = describeMetric(metric, info, { range: args.range, isLimited })
@@ -137,6 +138,7 @@ interface Found {
   groups: number
   asOf: Instant
   finalThrough: Instant | undefined
+  verifiedThrough: Instant | undefined
   /** Of sketches: events received earlier may be missing. */
   rawSince?: Instant | undefined
 }
@@ -145,7 +147,7 @@ async function describeResult(
   db: Database,
   viewer: TenantViewer,
   args: MetricsArgs,
-  { source, errorBound, groups, asOf, finalThrough, rawSince }: Found,
+  { source, errorBound, groups, asOf, finalThrough, verifiedThrough, rawSince }: Found,
 ): Promise<ResultInfo> {
   const { interval, timeZone, groupBy, range, names } = args
   const info: ResultInfo = {
@@ -159,6 +161,7 @@ async function describeResult(
     timeZone,
   }
   if (finalThrough !== undefined) info.finalThrough = finalThrough
+  if (verifiedThrough !== undefined) info.verifiedThrough = verifiedThrough
   if (groupBy.length > 0)
     info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
   if (rawSince) info.rawSince = rawSince

@@ -3,6 +3,7 @@ import { watermark } from '../../db/watermark.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import type { Instant } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
+import { verifiedThrough } from '../pipeline/verification.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { OTHER } from '../sql/names.ts'
 import type { Aggregate, MetricsArgs } from './metrics-args.ts'
@@ -19,6 +20,7 @@ export interface MetricsRow {
   revised_at: Instant | null
   groups: number | null
   final_through: Instant | null
+  verified_through: Instant | null
   as_of: Instant | null
 }
 
@@ -176,7 +178,8 @@ export function metricsSql(
            ${ofBucket(sql`coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false)`)} AS final,
            ${ofBucket(sql`coalesce(n.late, 0)::bigint`)} AS late, ${ofBucket(sql`n.revised_at`)} AS revised_at,
            ${ofAll(sql`(SELECT count(*) FROM ranked)`)} AS groups,
-           ${ofAll(isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`)} AS final_through, ${ofAll(sql`now()`)} AS as_of
+           ${ofAll(isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`)} AS final_through, ${ofAll(verifiedThrough)} AS verified_through,
+           ${ofAll(sql`now()`)} AS as_of
       FROM mark LEFT JOIN numbered n ON true
      ORDER BY n.index LIMIT ${sql.lit(pointsMax + 1)}`
 }

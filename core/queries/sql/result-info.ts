@@ -5,6 +5,7 @@ import type { TenantViewer } from '../../identity/viewer.ts'
 import { type Instant, isBefore } from '../instant.ts'
 import { kindQueryIdOf } from '../metrics/query-id.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
+import { verifiedThrough } from '../pipeline/verification.ts'
 import type { ResultInfo, Source } from '../query-result.ts'
 import type { Interval, Range } from './buckets.ts'
 
@@ -31,9 +32,15 @@ export async function readResultInfo(
   described: Described,
 ): Promise<ResultInfo> {
   const { kind, args, names, range, source, interval = 'TOTAL', timeZone = 'UTC' } = described
-  const { rows } = await sql<{ as_of: Instant; final_through: Instant | null }>`
-    SELECT now() AS as_of, ${watermark(viewer.tenantId)} AS final_through`.execute(db)
-  const { as_of: asOf, final_through } = rows[0] as (typeof rows)[number]
+  const { rows } = await sql<{
+    as_of: Instant
+    final_through: Instant | null
+    verified_through: Instant | null
+  }>`
+    SELECT now() AS as_of, ${watermark(viewer.tenantId)} AS final_through, ${verifiedThrough} AS verified_through`.execute(
+    db,
+  )
+  const { as_of: asOf, final_through, verified_through } = rows[0] as (typeof rows)[number]
   const finalThrough = final_through ?? undefined
   const info: ResultInfo = {
     source,
@@ -51,6 +58,7 @@ export async function readResultInfo(
     timeZone,
   }
   if (finalThrough !== undefined) info.finalThrough = finalThrough
+  if (verified_through !== null) info.verifiedThrough = verified_through
   if (source !== 'rollup') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since

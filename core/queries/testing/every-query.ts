@@ -40,6 +40,7 @@ import { countOffsetGaps } from '../pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../pipeline/outcome-totals.ts'
 import { readUnaccounted } from '../pipeline/unaccounted.ts'
+import { readVerification } from '../pipeline/verification.ts'
 import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
@@ -357,6 +358,7 @@ const CASES: readonly QueryCase[] = [
   other('readOldestSnapshotSeconds', readOldestSnapshotSeconds),
   other('readOutcomeTotals', readOutcomeTotals),
   other('readUnaccounted', readUnaccounted),
+  other('readVerification', readVerification),
   other(
     'balance: a day',
     (db, { busy }) => {

@@ -17,6 +17,7 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
     `{ compare(tenant: "${t}", name: "*", ${RANGE}, interval: TOTAL) { points { value } } }`,
   explainChange: (t) =>
     `{ explainChange(tenant: "${t}", name: "*", ${RANGE}, fromAsOf: "2026-11-21T00:00:00Z") { after points { after } } }`,
+  verification: () => '{ verification { clean differences } }',
   balance: (t) => `{ balance(tenant: "${t}", ${RANGE}) { unaccounted } }`,
   unaccountedIds: (t) => `{ unaccountedIds(tenant: "${t}", minute: "2026-11-20T10:00:00Z") }`,
   ratio: (t) =>

@@ -1,6 +1,5 @@
 import { DAY_MS } from '../../../db/day-partitions.ts'
-import type { Difference, DifferenceKind } from '../difference.ts'
-import type { VerifyReport } from '../verify.ts'
+import type { Difference, DifferenceKind, VerifyReport } from '../difference.ts'
 
 /** A tenant's day in which events occurred, or for outcomes were received; since 1970-01-01, UTC. */
 export interface DayTask {

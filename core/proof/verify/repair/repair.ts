@@ -1,7 +1,7 @@
 import { createDatabase, type Database, withConnection } from '../../../db/database.ts'
 import { LOCKS } from '../../../db/locks.ts'
 import type { AuditActor } from '../../../identity/audit/audit-log.ts'
-import type { VerifyReport } from '../verify.ts'
+import type { VerifyReport } from '../difference.ts'
 import { planRepairs, type Unrepaired } from './plan.ts'
 import { repairDay } from './repair-day.ts'
 import { repairOutcomes, repairTotals } from './repair-outcomes.ts'
@@ -71,7 +71,7 @@ async function repairAll(
  * Should the connection with the locks break, transactions of one snapshot still refuse to overwrite each other.
  */
 function withoutDerivation<T>(db: Database, work: () => Promise<T>): Promise<T> {
-  const keys = [LOCKS.verify, LOCKS.backfillMetrics, LOCKS.deriveSketches, LOCKS.foldOutcomes]
+  const keys = [LOCKS.backfillMetrics, LOCKS.deriveSketches, LOCKS.foldOutcomes]
   return withConnection(db, async (client) => {
     await client.query(`SET lock_timeout = ${LOCK_MS_MAX}`)
     for (const { key } of keys) await client.query(`SELECT pg_advisory_lock(${key})`)

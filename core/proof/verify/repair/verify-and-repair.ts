@@ -1,5 +1,6 @@
 import type { AuditActor } from '../../../identity/audit/audit-log.ts'
-import { type VerifyOptions, type VerifyReport, verify } from '../verify.ts'
+import type { VerifyReport } from '../difference.ts'
+import { type VerifyOptions, verify } from '../verify.ts'
 import { type RepairResult, repair } from './repair.ts'
 
 export interface RepairReport extends VerifyReport, RepairResult {}

@@ -38,6 +38,7 @@ export interface Estimate {
   groups: number
   asOf: Instant
   finalThrough: Instant | undefined
+  verifiedThrough: Instant | undefined
   /** Events received earlier may be missing. */
   rawSince: Instant | undefined
 }
@@ -130,7 +131,7 @@ async function estimate(
   viewer: TenantViewer,
   names: Names,
   args: MetricsArgs,
-  { buckets, incompleteBefore, finalThrough, asOf }: ResultBuckets,
+  { buckets, incompleteBefore, finalThrough, verifiedThrough, asOf }: ResultBuckets,
   { derived, open, stale }: Parts,
 ): Promise<Estimate> {
   const byName = args.groupBy.length > 0
@@ -186,7 +187,7 @@ async function estimate(
     errorBound,
     groups: count,
     asOf,
-    finalThrough,
+    ...{ finalThrough, verifiedThrough },
     rawSince:
       stale.missingBefore ??
       (incompleteBefore !== undefined && isBefore(args.range.start, incompleteBefore)

@@ -3,6 +3,7 @@ import type { Database } from '../../../db/database.ts'
 import { watermark } from '../../../db/watermark.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, type Instant, toMicros } from '../../instant.ts'
+import { verifiedThrough } from '../../pipeline/verification.ts'
 import { bucketOf, bucketStart, endOfBucket } from '../../sql/buckets.ts'
 import type { MetricsArgs } from '../metrics-args.ts'
 
@@ -24,6 +25,7 @@ export interface ResultBuckets {
   /** Sketches of buckets that end by then may lack events. */
   incompleteBefore: Instant | undefined
   finalThrough: Instant | undefined
+  verifiedThrough: Instant | undefined
   asOf: Instant
 }
 
@@ -53,6 +55,7 @@ export async function findResultBuckets(
     derived_ms: number | null
     incomplete_before: Instant | null
     final_through: Instant | null
+    verified_through: Instant | null
     as_of: Instant
   }>`
     WITH mark AS MATERIALIZED (SELECT ${watermark(viewer.tenantId)} AS at),
@@ -60,7 +63,7 @@ export async function findResultBuckets(
     SELECT ${ms(bucket)} AS key, ${bucketStart(bucket, interval, timeZone, range)} AS timestamp,
            ${ms(bucketStart(bucket, interval, timeZone, range))} AS start_ms,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           ${ms(sql`p.derived_through`)} AS derived_ms, p.incomplete_before, mark.at AS final_through, now() AS as_of
+           ${ms(sql`p.derived_through`)} AS derived_ms, p.incomplete_before, mark.at AS final_through, ${verifiedThrough} AS verified_through, now() AS as_of
       FROM mark LEFT JOIN sketch_progress p ON p.tenant_id = ${viewer.tenantId} CROSS JOIN b
      ORDER BY 3`.execute(db)
   const [startMs, endMs] = [
@@ -79,6 +82,7 @@ export async function findResultBuckets(
     derivedThroughMs: found?.derived_ms ?? undefined,
     incompleteBefore: found?.incomplete_before ?? undefined,
     finalThrough: found?.final_through ?? undefined,
+    verifiedThrough: found?.verified_through ?? undefined,
     asOf: found?.as_of as Instant,
   }
 }

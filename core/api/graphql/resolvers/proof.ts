@@ -9,10 +9,16 @@ import {
   UNACCOUNTED_IDS_MAX,
   type UnaccountedEvents,
 } from '../../../queries/pipeline/unaccounted-events.ts'
+import { readVerification, type VerificationState } from '../../../queries/pipeline/verification.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
 
-export function addBalance(builder: Builder): void {
+export function addProof(builder: Builder): void {
+  addBalance(builder)
+  addVerification(builder)
+}
+
+function addBalance(builder: Builder): void {
   const minute = builder.objectRef<BalanceMinute>('BalanceMinute').implement({
     description: 'accepted = stored + duplicates + conflicting + dead + inFlight + unaccounted',
     fields: (t) => ({
@@ -87,6 +93,54 @@ export function addBalance(builder: Builder): void {
         const { rows } = await context.run(find, await context.tenant(tenant), { minute }, info)
         return [...rows]
       },
+    }),
+  )
+}
+
+function addVerification(builder: Builder): void {
+  const state = builder.objectRef<VerificationState>('Verification').implement({
+    description: 'What the regular recounts of all tenants found.',
+    fields: (t) => ({
+      finishedAt: t.expose('finishedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When everything was recounted the last time; null: never.',
+      }),
+      clean: t.exposeBoolean('clean', {
+        nullable: true,
+        description: 'Nothing differed then, and everything could be compared.',
+      }),
+      differences: t.exposeFloat('differences', { nullable: true }),
+      verifiedThrough: t.expose('verifiedThrough', {
+        type: 'DateTime',
+        nullable: true,
+        description:
+          'What was stored by then, in buckets before it, was recounted and was right; null where that is not known.',
+      }),
+      sampledAt: t.expose('sampledAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the newest rollups were compared with their events; null: never.',
+      }),
+      sweptAt: t.expose('sweptAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When all rollups that can be compared had been; null: never.',
+      }),
+      rollupDifferences: t.exposeFloat('rollupDifferences', {
+        description: 'Buckets of rollups that differ now; of all tenants for the operator.',
+      }),
+    }),
+  })
+
+  builder.queryField('verification', (t) =>
+    t.field({
+      ...needs('pipeline.read'),
+      type: state,
+      description:
+        'When numbers were recounted from their events the last time, and what differed.',
+      complexity: 5,
+      resolve: (_, __, { db }) => readVerification(db),
     }),
   )
 }
