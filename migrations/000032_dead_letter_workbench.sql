@@ -1,5 +1,5 @@
 -- Dead-letter workbench (docs/adr/0032-dead-letter-workbench.md): what a dead letter has to keep so that it can be
--- replayed, causes as groups, and jobs that plan, replay or discard.
+-- corrected, causes as groups, and jobs that plan a correction.
 --
 -- Reads dead_letter once and builds two indexes of it: about five seconds for a million dead letters.
 
@@ -14,14 +14,7 @@ ALTER TABLE dead_letter
   -- What is wrong, where that is one member of the event.
   ADD COLUMN pointer         text,
   ADD COLUMN key_id          uuid,
-  ADD COLUMN event_name      text,
-  ADD COLUMN discard_reason  text,
-  -- Of a replay by a job: what became of the event, and a hash of the row that was stored.
-  ADD COLUMN replayed_at     timestamptz,
-  ADD COLUMN replayed_as     text CHECK (replayed_as IN ('stored', 'duplicate', 'conflicting')),
-  ADD COLUMN event_hash      int,
-  ADD COLUMN patch_hash      text,
-  ADD COLUMN job_id          bigint;
+  ADD COLUMN event_name      text;
 
 CREATE INDEX dead_letter_by_group ON dead_letter (tenant_id, fingerprint, received_at, dead_letter_id);
 CREATE INDEX dead_letter_by_reason ON dead_letter (tenant_id, reason, received_at, dead_letter_id);
@@ -42,10 +35,9 @@ CREATE TABLE dead_letter_group (
   first_at     timestamptz NOT NULL,
   last_at      timestamptz NOT NULL,
   -- Resolved: none is open. It opens again with the next dead letter.
-  state        text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'assigned', 'resolved')),
-  assignee     int,
+  state        text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
   reopened_at  timestamptz,
-  -- Moves with each change that a person makes, and when it opens again.
+  -- Moves when it opens again.
   version      int NOT NULL DEFAULT 1,
   PRIMARY KEY (tenant_id, fingerprint)
 ) WITH (fillfactor = 70);
@@ -72,13 +64,11 @@ CREATE TABLE dead_letter_reason (
 CREATE TABLE dead_letter_job (
   job_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   tenant_id     int NOT NULL,
-  kind          text NOT NULL CHECK (kind IN ('plan', 'replay', 'discard')),
   state         text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'cancelled', 'stopped')),
   filter        jsonb NOT NULL,
   -- JSON Patch as it was sent; NULL: none.
   patch         text,
   patch_hash  text,
-  note          text,
   author        jsonb NOT NULL,
   created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   started_at    timestamptz,
@@ -96,7 +86,6 @@ CREATE TABLE dead_letter_job (
   conflicting   bigint NOT NULL DEFAULT 0,
   dead          bigint NOT NULL DEFAULT 0,
   refused       bigint NOT NULL DEFAULT 0,
-  discarded     bigint NOT NULL DEFAULT 0,
   -- Of those that stay: how many for which code.
   reasons       jsonb NOT NULL DEFAULT '{}',
   -- At most ten: ids and codes, nothing of an event's content.
@@ -126,7 +115,6 @@ BEGIN
     open = g.open + EXCLUDED.open, detail = EXCLUDED.detail,
     first_at = least(g.first_at, EXCLUDED.first_at), last_at = greatest(g.last_at, EXCLUDED.last_at),
     state = CASE WHEN g.state = 'resolved' THEN 'open' ELSE g.state END,
-    assignee = CASE WHEN g.state = 'resolved' THEN NULL ELSE g.assignee END,
     reopened_at = CASE WHEN g.state = 'resolved' THEN clock_timestamp() ELSE g.reopened_at END,
     version = g.version + (g.state = 'resolved')::int;
   INSERT INTO dead_letter_hour AS h (tenant_id, fingerprint, hour, count)

@@ -11,7 +11,7 @@ export function createGroupsCommand(config: Config, terminal: Terminal): Command
   return new Command('groups')
     .description('List causes of dead letters, the latest first')
     .option('--tenant <tenant>', 'whose dead letters', 'default')
-    .option('--state <state>', 'open, assigned or resolved')
+    .option('--state <state>', 'open or resolved')
     .option('--reason <code>', 'only with this reason')
     .option('--limit <count>', 'how many', parseWholeNumber(1, 100), 20)
     .option('--json', 'print JSON')

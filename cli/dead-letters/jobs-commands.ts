@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { Database } from '../../core/db/database.ts'
 import { readFilter } from '../../core/dead-letters/filter.ts'
-import { cancelJob, createJob, type JobKind } from '../../core/dead-letters/jobs.ts'
+import { cancelJob, createJob } from '../../core/dead-letters/jobs.ts'
 import { type TenantViewer, tenantViewer } from '../../core/identity/viewer.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { type DeadLetterJob, deadLetterJobs } from '../../core/queries/dead-letters/jobs.ts'
@@ -20,7 +20,7 @@ const viewerOf = (db: Database, tenant: string) => tenantViewer(db, { kind: 'SES
 export function createPlanCommand(config: Config, terminal: Terminal): Command {
   return withPatch(withFilter(new Command('plan')))
     .description('Show what a replay would do, without doing it')
-    .action((options) => run(config, terminal, 'plan', options))
+    .action((options) => run(config, terminal, options))
 }
 
 export function createJobsCommand(config: Config, terminal: Terminal): Command {
@@ -34,9 +34,9 @@ export function createJobsCommand(config: Config, terminal: Terminal): Command {
         if (options.json) return terminal.printJson(rows)
         if (rows.length === 0) return terminal.print('No jobs.')
         terminal.printTable(
-          ['Id', 'Kind', 'State', 'Begun', 'Done', 'Filter'],
+          ['Id', 'State', 'Begun', 'Done', 'Filter'],
           rows.map((job) => [
-            ...[job.id, job.kind, job.state, job.createdAt],
+            ...[job.id, job.state, job.createdAt],
             `${formatCount(job.processed)} of ${formatCount(job.total)}`,
             JSON.stringify(job.filter),
           ]),
@@ -48,7 +48,7 @@ export function createJobsCommand(config: Config, terminal: Terminal): Command {
 export function createCancelCommand(config: Config, terminal: Terminal): Command {
   return new Command('cancel')
     .argument('<id>', 'id of the job')
-    .description('End a job; what it has done stays done')
+    .description('End a job; what it has counted stays')
     .option('--tenant <tenant>', 'whose job', 'default')
     .option('--json', 'print JSON')
     .action((id: string, options) =>
@@ -84,18 +84,13 @@ interface RunOptions {
   [filter: string]: string | true | undefined
 }
 
-async function run(
-  config: Config,
-  terminal: Terminal,
-  kind: JobKind,
-  options: RunOptions,
-): Promise<void> {
+async function run(config: Config, terminal: Terminal, options: RunOptions): Promise<void> {
   const { tenant, group, from, to, patch, ...rest } = options as Record<string, string>
   const filter = readFilter({ ...rest, fingerprint: group, startTime: from, endTime: to })
   const text = patch === undefined ? undefined : readPatch(patch)
   await withDatabase(config, async (db) => {
     const viewer = await viewerOf(db, tenant as string)
-    const id = await createJob(db, viewer.tenantId, { kind, filter, patch: text }, CLI)
+    const id = await createJob(db, viewer.tenantId, { filter, patch: text }, CLI)
     let shown = -1
     for (;;) {
       const job = await findJob(db, viewer, id)
@@ -127,9 +122,9 @@ function print(terminal: Terminal, job: DeadLetterJob, asJson: true | undefined)
     terminal.printJson(job)
     return
   }
-  terminal.print(`Job ${job.id} (${job.kind}): ${job.state}${job.error ? `, ${job.error}` : ''}`)
-  const { stored, duplicates, conflicting, dead, refused, discarded } = job
-  const counts = { stored, duplicates, conflicting, dead, refused, discarded }
+  terminal.print(`Job ${job.id}: ${job.state}${job.error ? `, ${job.error}` : ''}`)
+  const { stored, duplicates, conflicting, dead, refused } = job
+  const counts = { stored, duplicates, conflicting, dead, refused }
   terminal.printTable(
     ['Outcome', 'Dead letters'],
     Object.entries(counts).map(([name, count]) => [name, formatCount(count)]),

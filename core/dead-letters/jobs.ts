@@ -3,22 +3,16 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import { LOCKS } from '../db/locks.ts'
 import { type AuditActor, recordAudit } from '../identity/audit/audit-log.ts'
-import { ApiError, badInput } from '../lib/api-error.ts'
-import { checkText } from '../lib/check-text.ts'
+import { ApiError } from '../lib/api-error.ts'
 import type { DeadLetterFilter } from './filter.ts'
 import { parsePatch } from './json-patch.ts'
 import { WORKBENCH_LIMITS } from './limits.ts'
 import { whereOf } from './where.ts'
 
-export type JobKind = 'plan' | 'replay' | 'discard'
-
 export interface NewJob {
-  kind: JobKind
   filter: DeadLetterFilter
-  /** JSON Patch, as JSON; without it events are replayed as they were sent. */
+  /** JSON Patch, as JSON; without it events are read as they were sent. */
   patch?: string | null | undefined
-  /** Why they are discarded. */
-  note?: string | null | undefined
 }
 
 /**
@@ -29,11 +23,10 @@ export interface NewJob {
 export async function createJob(
   db: Database,
   tenantId: number,
-  { kind, filter, patch, note }: NewJob,
+  { filter, patch }: NewJob,
   by: AuditActor,
 ): Promise<string> {
   if (patch != null) parsePatch(patch)
-  if (kind === 'discard') checkNote(note)
   const patchHash = patch == null ? null : createHash('sha256').update(patch).digest('hex')
   const filterText = JSON.stringify(filter)
   return db.transaction().execute(async (tx) => {
@@ -41,7 +34,7 @@ export async function createJob(
       tx,
     )
     const { rows: open } = await sql<{ id: string; same: boolean }>`
-      SELECT job_id::text AS id, kind = ${kind} AND filter = ${filterText}::jsonb AND patch IS NOT DISTINCT FROM ${patch ?? null}::text AS same
+      SELECT job_id::text AS id, filter = ${filterText}::jsonb AND patch IS NOT DISTINCT FROM ${patch ?? null}::text AS same
         FROM dead_letter_job WHERE tenant_id = ${tenantId} AND state IN ('queued', 'running')`.execute(
       tx,
     )
@@ -49,8 +42,8 @@ export async function createJob(
     if (same) return same.id
     if (open.length >= WORKBENCH_LIMITS.openJobsMax) throw new ApiError('TOO_MANY_JOBS')
     const { rows } = await sql<{ id: string; total: number }>`
-      INSERT INTO dead_letter_job (tenant_id, kind, filter, patch, patch_hash, note, author, last_id, total)
-      VALUES (${tenantId}, ${kind}, ${filterText}::jsonb, ${patch ?? null}, ${patchHash}, ${note ?? null}, ${JSON.stringify(by)}::jsonb,
+      INSERT INTO dead_letter_job (tenant_id, filter, patch, patch_hash, author, last_id, total)
+      VALUES (${tenantId}, ${filterText}::jsonb, ${patch ?? null}, ${patchHash}, ${JSON.stringify(by)}::jsonb,
               (SELECT coalesce(max(dead_letter_id), 0) FROM dead_letter),
               (SELECT count(*) FROM (SELECT FROM dead_letter d WHERE d.tenant_id = ${tenantId} AND d.state = 'open' ${whereOf(filter)}
                                       LIMIT ${WORKBENCH_LIMITS.jobDeadLettersMax}) counted))
@@ -60,17 +53,10 @@ export async function createJob(
       tenantId,
       action: 'dead-letters.job-begun',
       object: `dead-letter job ${id}`,
-      after: { kind, filter, patchSha256: patchHash, note: note ?? null, total },
+      after: { filter, patchSha256: patchHash, total },
     })
     return id
   })
-}
-
-function checkNote(note: string | null | undefined): void {
-  if (note == null || note.trim() === '') throw badInput('reason', 'is missing')
-  if (note.length > WORKBENCH_LIMITS.discardReasonCharsMax)
-    throw badInput('reason', `has more than ${WORKBENCH_LIMITS.discardReasonCharsMax} characters`)
-  checkText('reason', note)
 }
 
 /**

@@ -20,5 +20,4 @@ export const WORKBENCH_LIMITS = {
   groupsPageMax: 100,
   jobsPageMax: 100,
   filterIdsMax: 100,
-  discardReasonCharsMax: 500,
 } as const

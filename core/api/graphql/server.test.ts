@@ -218,7 +218,7 @@ describe('isolation of tenants', () => {
   test('every root field about a tenant is covered here', () => {
     const fields = Object.keys(createSchema().getQueryType()?.getFields() ?? {})
     const covered = new Set(Object.keys(FIELDS).map((name) => name.split(' ')[0]))
-    // All tenants share the pipeline, which shows nothing of the events in it; core/api/permissions covers people and keys.
+    // All tenants share the pipeline, which shows nothing of the events in it; core/api/permissions covers the others.
     expect(fields.filter((name) => !covered.has(name))).toEqual([
       ...['apiKeyUse', 'apiKeys', 'auditHead', 'auditLog', 'balance'],
       ...['deadLetter', 'deadLetterGroups', 'deadLetterJobs', 'eventSchema', 'eventSchemas'],

@@ -31,13 +31,7 @@ export interface DeadLetterTable {
   pointer: string | null
   key_id: string | null
   event_name: string | null
-  discard_reason: string | null
-  replayed_at: Time | null
-  replayed_as: 'stored' | 'duplicate' | 'conflicting' | null
   event_id: string | null
-  event_hash: number | null
-  patch_hash: string | null
-  job_id: number | null
 }
 
 export interface DeadLetterGroupTable {
@@ -53,8 +47,7 @@ export interface DeadLetterGroupTable {
   discarded: number
   first_at: Time
   last_at: Time
-  state: Generated<'open' | 'assigned' | 'resolved'>
-  assignee: number | null
+  state: Generated<'open' | 'resolved'>
   reopened_at: Time | null
   version: Generated<number>
 }
@@ -75,12 +68,10 @@ export interface DeadLetterReasonTable {
 export interface DeadLetterJobTable {
   job_id: GeneratedAlways<number>
   tenant_id: number
-  kind: 'plan' | 'replay' | 'discard'
   state: Generated<'queued' | 'running' | 'done' | 'cancelled' | 'stopped'>
   filter: Record<string, unknown>
   patch: string | null
   patch_hash: string | null
-  note: string | null
   author: Record<string, unknown>
   created_at: TimeWithDefault
   started_at: Time | null
@@ -96,7 +87,6 @@ export interface DeadLetterJobTable {
   conflicting: Generated<number>
   dead: Generated<number>
   refused: Generated<number>
-  discarded: Generated<number>
   reasons: Generated<Record<string, unknown>>
   examples: Generated<Record<string, unknown>[]>
   error: string | null

@@ -45,8 +45,6 @@ export type AuditAction =
   | 'dead-letters.replayed'
   | 'dead-letters.job-begun'
   | 'dead-letters.job-cancelled'
-  | 'dead-letters.job-ended'
-  | 'dead-letters.group-assigned'
   | 'events.replay-begun'
   | 'events.replayed'
   | 'offsets.skipped'

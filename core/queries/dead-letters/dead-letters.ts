@@ -79,10 +79,6 @@ export async function deadLettersPage(
 export interface DeadLetterDetails extends DeadLetter {
   /** The event as JSON, as a patch finds it; null: it cannot be replayed. */
   event: string | null
-  /** What a replay made of it. */
-  replayedAs: string | null
-  replayedAt: Instant | null
-  discardReason: string | null
 }
 
 /** One of the tenant's dead letters; no row where it has none with this id. */
@@ -96,20 +92,11 @@ export async function deadLetterById(
   const where = sql`d.tenant_id = ${viewer.tenantId} AND d.dead_letter_id = ${id}::int8`
   const [deadLetter] = await readDeadLetters(db, where, 1)
   if (!deadLetter) return { ...result, rows: [] }
-  const { rows } = await sql<
-    Pick<DeadLetterDetails, 'replayedAs' | 'replayedAt' | 'discardReason'> & {
-      original: Buffer
-      stamp: string | null
-    }
-  >`SELECT d.original, d.stamp, d.replayed_as AS "replayedAs", d.replayed_at AS "replayedAt", d.discard_reason AS "discardReason"
-      FROM dead_letter d WHERE ${where}`.execute(db)
+  const { rows } = await sql<{ original: Buffer; stamp: string | null }>`
+    SELECT d.original, d.stamp FROM dead_letter d WHERE ${where}`.execute(db)
   return {
     ...result,
-    rows: rows.map(({ original, stamp, ...more }) => ({
-      ...deadLetter,
-      ...more,
-      event: readEventText({ original, stamp }) ?? null,
-    })),
+    rows: rows.map((row) => ({ ...deadLetter, event: readEventText(row) ?? null })),
   }
 }
 

@@ -7,7 +7,7 @@ import { checkText } from '../../lib/check-text.ts'
 import type { Instant } from '../instant.ts'
 import type { QueryResult } from '../query-result.ts'
 
-export type GroupState = 'open' | 'assigned' | 'resolved'
+export type GroupState = 'open' | 'resolved'
 
 /** Dead letters of one cause: reason, pointer, key and client. */
 export interface DeadLetterGroup {
@@ -114,7 +114,7 @@ async function countStates(db: Database, tenantId: number): Promise<Record<Group
     db,
   )
   return {
-    ...{ open: 0, assigned: 0, resolved: 0 },
+    ...{ open: 0, resolved: 0 },
     ...Object.fromEntries(rows.map(({ state, count }) => [state, count])),
   }
 }

@@ -35,6 +35,7 @@ import { oldestEventDay } from '../oldest-event-day.ts'
 import { outcomeCount } from '../outcome-count.ts'
 import { balance } from '../pipeline/balance.ts'
 import { countDeadLettersToForward } from '../pipeline/forwarding-backlog.ts'
+import { readFailingComponent, readFreshness } from '../pipeline/freshness.ts'
 import { readLag } from '../pipeline/lag.ts'
 import { countOffsetGaps } from '../pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../pipeline/oldest-snapshot.ts'
@@ -368,6 +369,8 @@ const CASES: readonly QueryCase[] = [
     2,
   ),
   other('readBatches', readBatches),
+  other('readFailingComponent', readFailingComponent),
+  other('readFreshness', readFreshness),
   other('readHeartbeats', readHeartbeats),
   other('readLag', (db) => readLag(db, { offsets: async () => [], identity: async () => '' })),
 ]

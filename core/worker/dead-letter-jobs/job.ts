@@ -1,5 +1,4 @@
 import type { DeadLetterFilter } from '../../dead-letters/filter.ts'
-import type { JobKind } from '../../dead-letters/jobs.ts'
 import { WORKBENCH_LIMITS } from '../../dead-letters/limits.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
 
@@ -9,11 +8,9 @@ export interface OpenJob {
   tenantId: number
   /** The tenant's name. */
   tenant: string
-  kind: JobKind
   filter: DeadLetterFilter
   patch: string | null
   patchHash: string | null
-  note: string | null
   author: JobAuthor
   lastId: string
   cursorAt: string
@@ -35,7 +32,7 @@ export interface JobExample {
   detail?: string
 }
 
-export type Outcome = 'stored' | 'duplicate' | 'conflicting' | 'dead' | 'refused' | 'discarded'
+export type Outcome = 'stored' | 'duplicate' | 'conflicting' | 'dead' | 'refused'
 
 export interface DeadLetterOutcome extends JobExample {
   /** Of the job's next step. */
@@ -45,7 +42,7 @@ export interface DeadLetterOutcome extends JobExample {
 /** The one that waited for longest, so that tenants take turns. */
 export async function findNextJob(execute: ExecuteQuery): Promise<OpenJob | undefined> {
   const { rows } = await execute(
-    `SELECT j.job_id::text AS id, j.tenant_id AS "tenantId", t.slug AS tenant, j.kind, j.filter, j.patch, j.patch_hash AS "patchHash", j.note,
+    `SELECT j.job_id::text AS id, j.tenant_id AS "tenantId", t.slug AS tenant, j.filter, j.patch, j.patch_hash AS "patchHash",
             j.author, j.last_id::text AS "lastId", j.cursor_at::text AS "cursorAt", j.cursor_id::text AS "cursorId",
             j.processed::float8 AS processed, j.reasons, j.examples
        FROM dead_letter_job j JOIN tenant t USING (tenant_id) WHERE j.state IN ('queued', 'running')
@@ -71,13 +68,12 @@ export async function saveStep(
     `UPDATE dead_letter_job SET state = CASE WHEN $2 THEN 'done' ELSE 'running' END, started_at = coalesce(started_at, clock_timestamp()),
             stepped_at = clock_timestamp(), finished_at = CASE WHEN $2 THEN clock_timestamp() END,
             cursor_at = $3::timestamptz, cursor_id = $4, processed = processed + $5, stored = stored + $6, duplicates = duplicates + $7,
-            conflicting = conflicting + $8, dead = dead + $9, refused = refused + $10, discarded = discarded + $11,
-            reasons = $12::jsonb, examples = $13::jsonb
+            conflicting = conflicting + $8, dead = dead + $9, refused = refused + $10, reasons = $11::jsonb, examples = $12::jsonb
       WHERE job_id = $1 AND state IN ('queued', 'running') RETURNING 1`,
     [
       ...[job.id, isLast, last?.at ?? job.cursorAt, last?.id ?? job.cursorId, outcomes.length],
       ...[count('stored'), count('duplicate'), count('conflicting'), count('dead')],
-      ...[count('refused'), count('discarded')],
+      count('refused'),
       JSON.stringify(addReasons(job.reasons, outcomes)),
       JSON.stringify(addExamples(job.examples, outcomes)),
     ],

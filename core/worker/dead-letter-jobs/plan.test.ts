@@ -50,7 +50,7 @@ test('a group counts the dead letters of one cause, whichever batch had them', a
 
 test('a plan by the rules of now says what stays dead and why, and changes nothing', async () => {
   const before = await rows('SELECT dead_letter_id, state FROM dead_letter ORDER BY 1')
-  const plan = await workbench.run({ kind: 'plan', filter: {} })
+  const plan = await workbench.run({ filter: {} })
   expect(plan).toMatchObject({
     ...{ state: 'done', total: 5, processed: 5, stored: 0, dead: 5, refused: 0 },
     reasons: { OCCURRED_AT_TOO_OLD: 4, NAME_MISSING: 1 },
@@ -60,21 +60,22 @@ test('a plan by the rules of now says what stays dead and why, and changes nothi
 })
 
 test('a plan of a patch says what would be stored, and what cannot be patched', async () => {
-  expect(await workbench.run({ kind: 'plan', filter: {}, patch: nowPatch() })).toMatchObject({
+  expect(await workbench.run({ filter: {}, patch: nowPatch() })).toMatchObject({
     ...{ processed: 5, stored: 4, dead: 0, refused: 1, reasons: { PATCH_FAILED: 1 } },
   })
   const named = JSON.stringify([{ op: 'add', path: '/name', value: 'page' }])
   const filter = { reason: 'NAME_MISSING' }
-  expect(await workbench.run({ kind: 'plan', filter, patch: named })).toMatchObject({ stored: 1 })
+  expect(await workbench.run({ filter, patch: named })).toMatchObject({ stored: 1 })
   const renamed = JSON.stringify([{ op: 'replace', path: '/event_id', value: 'another' }])
-  expect(
-    await workbench.run({ kind: 'plan', filter: { name: 'order' }, patch: renamed }),
-  ).toMatchObject({ refused: 4, reasons: { EVENT_ID_CHANGED: 4 } })
+  expect(await workbench.run({ filter: { name: 'order' }, patch: renamed })).toMatchObject({
+    refused: 4,
+    reasons: { EVENT_ID_CHANGED: 4 },
+  })
 })
 
 test('the same job is begun once, and no more than three are open', async () => {
   await stopWorker()
-  const begin = (name: string) => workbench.begin({ kind: 'plan', filter: { name } })
+  const begin = (name: string) => workbench.begin({ filter: { name } })
   const ids = [await begin('a'), await begin('b'), await begin('c')]
   expect(await begin('a')).toBe(ids[0])
   await expect(begin('d')).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' })

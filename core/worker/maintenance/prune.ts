@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
+import { WORKBENCH_LIMITS } from '../../dead-letters/limits.ts'
 
 /** What one run deleted. */
 export interface PruneResult {
@@ -27,9 +28,10 @@ export async function prune(deps: PruneDeps): Promise<PruneResult> {
   const { retentionDays } = deps
   // A replay of records that are older than this would create their dead letters again, and count them twice.
   const deadLetterDays = Math.max(LIMITS.deadLetterDays, retentionDays + 2)
-  return {
-    deadLettersDeleted: await repeat(deps, DELETE_DEAD_LETTERS, deadLetterDays),
-  }
+  const deadLettersDeleted = await repeat(deps, DELETE_DEAD_LETTERS, deadLetterDays)
+  await repeat(deps, DELETE_DEAD_LETTER_HOURS, deadLetterDays)
+  await repeat(deps, DELETE_DEAD_LETTER_JOBS, WORKBENCH_LIMITS.jobDays)
+  return { deadLettersDeleted }
 }
 
 async function repeat({ pool, now, rowsMax = 5_000 }: PruneDeps, sql: string, days: number) {
@@ -55,5 +57,21 @@ WITH deleted AS (
   INSERT INTO outcome_total_by_partition AS t (partition, dead)
   SELECT -1, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
   ON CONFLICT (partition) DO UPDATE SET dead = t.dead + EXCLUDED.dead
+)
+SELECT count(*)::int AS count FROM deleted`
+
+const DELETE_DEAD_LETTER_HOURS = `
+WITH deleted AS (
+  DELETE FROM dead_letter_hour WHERE (tenant_id, fingerprint, hour) IN (
+    SELECT tenant_id, fingerprint, hour FROM dead_letter_hour WHERE hour < $1 ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)
+  RETURNING 1
+)
+SELECT count(*)::int AS count FROM deleted`
+
+const DELETE_DEAD_LETTER_JOBS = `
+WITH deleted AS (
+  DELETE FROM dead_letter_job WHERE job_id IN (
+    SELECT job_id FROM dead_letter_job WHERE finished_at < $1 ORDER BY job_id LIMIT $2 FOR UPDATE SKIP LOCKED)
+  RETURNING 1
 )
 SELECT count(*)::int AS count FROM deleted`

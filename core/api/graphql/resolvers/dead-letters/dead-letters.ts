@@ -22,12 +22,6 @@ export function addDeadLetters(builder: Builder): void {
         nullable: true,
         description: 'The event as JSON, as a patch finds it. Null: it cannot be replayed.',
       }),
-      replayedAs: t.exposeString('replayedAs', {
-        nullable: true,
-        description: 'stored, duplicate or conflicting.',
-      }),
-      replayedAt: t.expose('replayedAt', { type: 'DateTime', nullable: true }),
-      discardReason: t.exposeString('discardReason', { nullable: true }),
     }),
   })
   builder.queryField('deadLetter', (t) =>

@@ -43,7 +43,6 @@ export function addDeadLetterGroups(builder: Builder): void {
     fields: (t) => ({
       groups: t.field({ type: [group], resolve: ({ rows }) => [...rows] }),
       open: t.float({ resolve: ({ counts }) => counts.open }),
-      assigned: t.float({ resolve: ({ counts }) => counts.assigned }),
       resolved: t.float({ resolve: ({ counts }) => counts.resolved }),
       nextCursor: t.string({
         nullable: true,

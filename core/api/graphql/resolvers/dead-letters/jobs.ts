@@ -1,5 +1,5 @@
 import { type FilterInput, readFilter } from '../../../../dead-letters/filter.ts'
-import { cancelJob, createJob, type NewJob } from '../../../../dead-letters/jobs.ts'
+import { cancelJob, createJob } from '../../../../dead-letters/jobs.ts'
 import { WORKBENCH_LIMITS } from '../../../../dead-letters/limits.ts'
 import { actorOf } from '../../../../identity/audit/actor-of.ts'
 import { ApiError } from '../../../../lib/api-error.ts'
@@ -15,7 +15,7 @@ export function addDeadLetterJobs(builder: Builder): void {
     t.field({
       ...needs('dead-letters.read'),
       type: [job],
-      description: `Plans, replays and discards, the newest first; at most ${WORKBENCH_LIMITS.jobsPageMax}. Or the one with this id.`,
+      description: `Plans, the newest first; at most ${WORKBENCH_LIMITS.jobsPageMax}. Or the one with this id.`,
       complexity: { field: 5, multiplier: 10 },
       args: { tenant: t.arg.id(), id: t.arg.id() },
       async resolve(_, { tenant, id }, context, info) {
@@ -34,15 +34,14 @@ export function addDeadLetterJobs(builder: Builder): void {
         filter: t.arg({ type: filterInput(builder), required: true }),
         patch: t.arg.string({ description: PATCH }),
       },
-      resolve: (_, { tenant, filter, patch }, context) =>
-        begin(context, tenant, filter, { kind: 'plan', patch }),
+      resolve: (_, { tenant, filter, patch }, context) => begin(context, tenant, filter, patch),
     }),
   )
   builder.mutationField('cancelDeadLetterJob', (t) =>
     t.field({
       ...needs('dead-letters.replay'),
       type: job,
-      description: 'Ends a job. What it has done stays done.',
+      description: 'Ends a job; what it has counted stays.',
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
       async resolve(_, { tenant, id }, context) {
         const viewer = await context.tenant(tenant)
@@ -65,11 +64,11 @@ async function begin(
   context: RequestContext,
   tenant: string | null | undefined,
   filter: FilterInput,
-  job: Omit<NewJob, 'filter'>,
+  patch: string | null | undefined,
 ): Promise<DeadLetterJob> {
   const viewer = await context.tenant(tenant)
   const by = actorOf(context.viewer, context.sender)
-  const wanted = { ...job, filter: readFilter(filter) }
+  const wanted = { filter: readFilter(filter), patch }
   const id = await createJob(writingDb(context), viewer.tenantId, wanted, by)
   return findJob(context, tenant, id)
 }
@@ -86,9 +85,6 @@ async function findJob(
 }
 
 function addJobType(builder: Builder) {
-  const kind = builder.enumType('DeadLetterJobKind', {
-    values: ['PLAN', 'REPLAY', 'DISCARD'] as const,
-  })
   const state = builder.enumType('DeadLetterJobState', {
     values: ['QUEUED', 'RUNNING', 'DONE', 'CANCELLED', 'STOPPED'] as const,
   })
@@ -101,20 +97,16 @@ function addJobType(builder: Builder) {
     fields: (t) => ({
       id: t.exposeID('id', { description: 'Of the dead letter.' }),
       outcome: t.exposeString('outcome', {
-        description: 'stored, duplicate, conflicting, dead, refused or discarded.',
+        description: 'stored, duplicate, conflicting, dead or refused.',
       }),
       code: t.string({ nullable: true, resolve: ({ code }) => code ?? null }),
       detail: t.string({ nullable: true, resolve: ({ detail }) => detail ?? null }),
     }),
   })
   return builder.objectRef<DeadLetterJob>('DeadLetterJob').implement({
-    description: 'A plan, a replay or a discard of dead letters, and how far it is.',
+    description: 'A plan of what a correction of dead letters would do, and how far it is.',
     fields: (t) => ({
       id: t.exposeID('id'),
-      kind: t.field({
-        type: kind,
-        resolve: ({ kind }) => kind.toUpperCase() as Uppercase<DeadLetterJob['kind']>,
-      }),
       state: t.field({
         type: state,
         description: 'STOPPED: see error.',
@@ -123,20 +115,18 @@ function addJobType(builder: Builder) {
       filter: t.string({ resolve: ({ filter }) => JSON.stringify(filter) }),
       patch: t.exposeString('patch', { nullable: true }),
       patchSha256: t.exposeString('patchSha256', { nullable: true }),
-      note: t.exposeString('note', { nullable: true, description: 'Why they are discarded.' }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
       startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
       finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true }),
       total: t.exposeFloat('total', { description: 'How many were open when it began.' }),
       processed: t.exposeFloat('processed'),
-      stored: t.exposeFloat('stored', { description: 'Of a plan: would be.' }),
+      stored: t.exposeFloat('stored', { description: 'Would be stored.' }),
       duplicates: t.exposeFloat('duplicates'),
       conflicting: t.exposeFloat('conflicting', {
         description: 'Duplicates with another content than the stored event.',
       }),
       dead: t.exposeFloat('dead', { description: 'Still dead letters.' }),
       refused: t.exposeFloat('refused', { description: 'Left alone, for the codes in reasons.' }),
-      discarded: t.exposeFloat('discarded'),
       reasons: t.field({ type: [reason], resolve: ({ reasons }) => reasons }),
       examples: t.field({ type: [example], resolve: ({ examples }) => examples }),
       error: t.exposeString('error', {
