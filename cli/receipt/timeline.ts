@@ -5,7 +5,7 @@ interface LogPosition {
 
 /** A receipt as GraphQL returns it. */
 export interface ReceiptNode {
-  eventId: string
+  eventId: string | null
   outcome: 'STORED' | 'DEAD' | 'REMOVED' | 'NOT_FOUND'
   trustClass: string | null
   processedAt: string | null

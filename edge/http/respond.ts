@@ -1,3 +1,4 @@
+import { uuidV7 } from '../../contract/event/uuid.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { EdgeContext, Middleware } from './context.ts'
@@ -38,7 +39,8 @@ export function beginResponse(
   return (c, next) => {
     const sent = c.req.raw.headers
     const id = sent.get('x-request-id')
-    const requestId = id !== null && VALID_ID.test(id) ? id : crypto.randomUUID()
+    // Core finds what came with a request by the time in its id.
+    const requestId = id !== null && VALID_ID.test(id) ? id : uuidV7(Date.now())
     const headers: Record<string, string> = { ...ALWAYS, 'x-request-id': requestId }
     if (isHttps(c.req.raw, c.env)) headers['strict-transport-security'] = HSTS
     if (sent.get('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS

@@ -39,6 +39,7 @@ const QUERIES: Record<string, string> = {
   '/v1/metrics/:name': RANGE,
   '/v1/metrics/:name/changes': `${RANGE}&from_as_of=2026-11-21T00:00:00Z`,
   '/v1/balance': RANGE,
+  '/v1/receipts': 'idempotency_key=a',
   '/v1/contributions/:name': `${RANGE}&dimension=name`,
   '/v1/ratio': `${RANGE}&numerator=a&denominator=b`,
   '/v1/properties': `${RANGE}&name=a`,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { idempotencyHash } from '../../../contract/event/idempotency-hash.ts'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { type RecordFields, rawRecord } from '../../../tests/lib/records.ts'
+import { type RecordFields, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { createRestApp } from '../../api/rest/app.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
@@ -170,6 +171,66 @@ test('nothing is found of an id that never came, of that of another tenant, or o
   expect((await find('foreign', '', 'other')).data.outcome).toBe('stored')
   expect((await find('page', '?trust_class=server')).body.reason).toBe('other_trust_class')
   expect((await find('page')).data).toMatchObject({ outcome: 'stored', trust_class: 'public' })
+})
+
+async function list(query: string, tenant: keyof typeof keys = 'default') {
+  const response = await app.request(`http://localhost/v1/receipts?${query}`, {
+    headers: keys[tenant],
+  })
+  const { data, code } = (await response.json()) as { data?: { outcome: string }[]; code?: string }
+  return { status: response.status, code, data: data ?? [] }
+}
+
+test('the events of a request are found by the id that the edge made, stored, repeated or dead, and by its Idempotency-Key', async () => {
+  const request = uuidV7(Date.now() - 5_000)
+  const idempotency = await idempotencyHash('default', 'server', 'import-7')
+  const more = { request_id: request, idempotency }
+  await append([{ event_id: 'r-first' }], { request_id: 'another', idempotency })
+  await applied()
+  const future = new Date(Date.now() + DAY_MS).toISOString()
+  await append(
+    [{ event_id: 'r-new' }, { event_id: 'r-first' }, { event_id: 'r-dead', occurred_at: future }],
+    more,
+  )
+  const invalid = JSON.parse(rawRecord().value.toString())
+  delete invalid.event
+  const refused = [{ code: 'NAME_MISSING', pointer: '/name', detail: 'is missing' }]
+  await fixture.log.append(TOPICS.raw.name, [
+    rawValue(JSON.stringify({ ...invalid, ...more, refused, original: '{}' })),
+  ])
+  await applied()
+  const outcomes = async (query: string, tenant?: 'other') =>
+    (await list(query, tenant)).data.map(
+      ({ outcome, event_id, dead_letters }: Record<string, unknown>) => [
+        outcome,
+        event_id,
+        (dead_letters as { reason: string }[])[0]?.reason,
+      ],
+    )
+  const ofRequest = await outcomes(`request_id=${request}`)
+  expect(ofRequest).toHaveLength(4)
+  const [{ id }] = await rows(
+    "SELECT event_id AS id FROM dead_letter WHERE detail LIKE 'occurred_at%' ORDER BY dead_letter_id DESC LIMIT 1",
+  )
+  expect(ofRequest).toEqual(
+    expect.arrayContaining([
+      ['stored', 'r-new', undefined],
+      ['stored', 'r-first', undefined],
+      ['dead', id, 'OCCURRED_AT_IN_FUTURE'],
+      ['dead', null, 'NAME_MISSING'],
+    ]),
+  )
+  expect((await outcomes('idempotency_key=import-7')).sort()).toEqual([
+    ['stored', 'r-first', undefined],
+    ['stored', 'r-new', undefined],
+  ])
+  // Another tenant's request, and one that never was.
+  const never = `request_id=${uuidV7(Date.now())}`
+  expect(await list(`request_id=${request}`, 'other')).toEqual(await list(never))
+  expect(await list(never)).toMatchObject({ status: 200, data: [] })
+  expect(await list('idempotency_key=import-7', 'other')).toMatchObject({ data: [] })
+  for (const query of ['', 'request_id=mine', `request_id=${request}&idempotency_key=a`])
+    expect(await list(query)).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' })
 })
 
 test('what was dropped by the retention is removed where a duplicate proves it, else older than kept by the time in its id', async () => {

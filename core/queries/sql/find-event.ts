@@ -10,13 +10,15 @@ export type FoundEvent = EventRow & { key_id: string | null; received_on: string
  * The event with this key in Postgres, however old: a server's before one that came with a public key, and the first received
  * where an id came again after the dedupe horizon.
  * @param keys of one id, in one trust class or in both
+ * @param days of receipt, where they are known; all unless given
  */
 export async function findEvent(
   db: Database,
   viewer: TenantViewer,
   keys: readonly string[],
+  days?: DayWindow,
 ): Promise<FoundEvent | undefined> {
-  const windows = await dayWindows(db)
+  const windows = days ? [days] : await dayWindows(db)
   let found: FoundEvent | undefined
   for (const window of windows.reverse()) {
     const row = await firstReceived(db, viewer, keys, window)

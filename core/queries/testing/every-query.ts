@@ -47,6 +47,7 @@ import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
 import { receipt } from '../receipts/receipt.ts'
+import { receipts } from '../receipts/receipts.ts'
 import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
 import { eventSchema, eventSchemas } from '../schemas/event-schemas.ts'
@@ -295,6 +296,12 @@ const CASES: readonly QueryCase[] = [
   receiptOf('a UUIDv4', ({ v4 }) => v4),
   receiptOf('a missing UUIDv4', () => randomUUID()),
   receiptOf('a missing id of the other trust class', () => 'order-1', 'public'),
+  other('receipts: of an unknown request', (db, { busy }) =>
+    receipts(db, busy, { requestId: uuidV7(Date.now()) }),
+  ),
+  other('receipts: of an unknown Idempotency-Key', (db, { busy }) =>
+    receipts(db, busy, { idempotencyKey: 'unknown' }),
+  ),
   other('newestArrivals', (db, { busy }) => newestArrivals(db, busy)),
   other('newestArrivals: of a quiet tenant', (db, { quiet }) => newestArrivals(db, quiet)),
   other('eventsByArrival', (db, { busy, arrivals }) => eventsByArrival(db, busy, { arrivals })),

@@ -1,24 +1,36 @@
+import type {
+  Accepted,
+  NotFound,
+  NotFoundReason,
+  Receipt,
+  ReceiptOutcome,
+} from '../../../queries/receipts/parts/find-receipt.ts'
 import { REPETITIONS_MAX } from '../../../queries/receipts/parts/repetitions.ts'
-import {
-  type Accepted,
-  type NotFound,
-  type NotFoundReason,
-  type Receipt,
-  type ReceiptOutcome,
-  receipt,
-} from '../../../queries/receipts/receipt.ts'
+import { receipt } from '../../../queries/receipts/receipt.ts'
+import { RECEIPTS_MAX, type Receipts, receipts } from '../../../queries/receipts/receipts.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
 import type { TrustClassRef } from './events.ts'
 
 export function addReceipt(builder: Builder, trustClass: TrustClassRef): void {
+  const type = addType(builder, trustClass)
+  addReceipts(builder, type)
+  addOne(builder, type, trustClass)
+}
+
+type ReceiptRef = ReturnType<typeof addType>
+
+function addType(builder: Builder, trustClass: TrustClassRef) {
   const outcome = builder.enumType('ReceiptOutcome', { values: OUTCOMES })
   const { accepted, stored, duplicate, deadLetter, removed } = addParts(builder)
   const notFound = addNotFound(builder)
-  const type = builder.objectRef<Receipt>('Receipt').implement({
+  return builder.objectRef<Receipt>('Receipt').implement({
     description: 'What became of an event.',
     fields: (t) => ({
-      eventId: t.exposeID('eventId'),
+      eventId: t.exposeID('eventId', {
+        nullable: true,
+        description: 'Null for a dead letter whose record names no event.',
+      }),
       outcome: t.expose('outcome', { type: outcome }),
       trustClass: t.expose('trust', { type: trustClass, nullable: true }),
       accepted: t.expose('accepted', { type: accepted, nullable: true }),
@@ -47,7 +59,9 @@ export function addReceipt(builder: Builder, trustClass: TrustClassRef): void {
       notFound: t.expose('notFound', { type: notFound, nullable: true }),
     }),
   })
+}
 
+function addOne(builder: Builder, type: ReceiptRef, trustClass: TrustClassRef): void {
   builder.queryField('receipt', (t) =>
     t.field({
       ...needs('events.read'),
@@ -67,6 +81,35 @@ export function addReceipt(builder: Builder, trustClass: TrustClassRef): void {
         const { rows } = await context.run(receipt, await context.tenant(tenant), args, info)
         return rows[0] as Receipt
       },
+    }),
+  )
+}
+
+function addReceipts(builder: Builder, type: ReceiptRef): void {
+  const list = builder.objectRef<Receipts>('Receipts').implement({
+    fields: (t) => ({
+      receipts: t.field({ type: [type], resolve: ({ rows }) => [...rows] }),
+      hasMore: t.exposeBoolean('hasMore', {
+        description: `There are more than ${RECEIPTS_MAX}.`,
+      }),
+    }),
+  })
+  builder.queryField('receipts', (t) =>
+    t.field({
+      ...needs('events.read'),
+      type: list,
+      description:
+        'What became of the events of a request, by its id or its Idempotency-Key; none where nothing is known of it.',
+      complexity: 100,
+      args: {
+        tenant: t.arg.id(),
+        requestId: t.arg.string({
+          description: 'As the edge made it: the X-Request-Id of its response.',
+        }),
+        idempotencyKey: t.arg.string(),
+      },
+      resolve: async (_, { tenant, ...args }, context, info) =>
+        context.run(receipts, await context.tenant(tenant), args, info),
     }),
   )
 }

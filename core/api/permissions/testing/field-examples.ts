@@ -35,6 +35,8 @@ export const FIELD_EXAMPLES: Record<string, (tenant: string) => string> = {
   recentBuckets: (t) => `{ recentBuckets(tenant: "${t}") { name } }`,
   event: (t) => `{ event(tenant: "${t}", id: "${MARKER}") { id } }`,
   receipt: (t) => `{ receipt(tenant: "${t}", eventId: "${MARKER}") { outcome accepted { at } } }`,
+  receipts: (t) =>
+    `{ receipts(tenant: "${t}", idempotencyKey: "a") { hasMore receipts { outcome } } }`,
   events: (t) => `{ events(tenant: "${t}", first: 10) { edges { node { id name } } } }`,
   metricDefinitions: (t) => `{ metricDefinitions(tenant: "${t}") { name } }`,
   eventSchemas: (t) => `{ eventSchemas(tenant: "${t}") { schemas { name } } }`,

@@ -19,6 +19,7 @@ export const ROUTE_PERMISSIONS: Readonly<Record<string, ProtectedPath>> = {
   '/v1/retention': { GET: 'events.read' },
   '/v1/events': { GET: 'events.read' },
   '/v1/events/:id': { GET: 'events.read' },
+  '/v1/receipts': { GET: 'events.read' },
   '/v1/receipts/:id': { GET: 'events.read' },
   '/v1/pipeline/freshness': { GET: 'pipeline.read' },
   '/v1/pipeline/lag': { GET: 'pipeline.read' },

@@ -14,7 +14,7 @@ interface LogPosition {
 
 /** A receipt as GraphQL returns it. */
 export interface ReceiptNode {
-  eventId: string
+  eventId: string | null
   outcome: string
   trustClass: string | null
   processedAt: string | null

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { RECEIPTS_MAX } from '../../../queries/receipts/receipts.ts'
 import { tenantQuery } from '../schemas.ts'
 
 const time = z.string().openapi({ format: 'date-time' })
@@ -7,9 +8,11 @@ const position = {
   offset: z.string(),
 }
 
-const receipt = z
+export const receipt = z
   .object({
-    event_id: z.string(),
+    event_id: z.string().nullable().openapi({
+      description: 'Null for a dead letter whose record names no event.',
+    }),
     outcome: z.enum(['stored', 'dead', 'removed']).openapi({
       description:
         'removed: it was stored, and the retention dropped its day; a duplicate of it is known.',
@@ -78,3 +81,16 @@ export const receiptResponse = {
   description: 'The receipt.',
   content: { 'application/json': { schema: z.object({ data: receipt }) } },
 }
+
+export const receiptsQuery = tenantQuery.extend({
+  request_id: z.string().optional().openapi({
+    description: 'As the edge made it: the X-Request-Id of its response.',
+  }),
+  idempotency_key: z.string().optional(),
+})
+
+export const receiptsMeta = z
+  .object({
+    has_more: z.boolean().openapi({ description: `There are more than ${RECEIPTS_MAX}.` }),
+  })
+  .openapi('ReceiptsMeta')

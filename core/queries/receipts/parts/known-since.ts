@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import { isUuid } from '../../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../../contract/limits.ts'
 import type { Database } from '../../../db/database.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
 import type { Instant } from '../../instant.ts'
+import { timeOfUuid } from './time-of-uuid.ts'
 
 export interface KnownSince {
   /** What was received since then, and only that, would be known. */
@@ -47,15 +47,6 @@ export async function findDroppedDayOfId(
   eventId: string,
   { since }: KnownSince,
 ): Promise<DroppedDay | null> {
-  const at = timeOf(eventId)
+  const at = timeOfUuid(eventId)
   return at !== undefined && at < since ? findDroppedDay(db, at) : null
-}
-
-const HEX_OF_TIME = 12
-const VERSION_AT = 14
-
-function timeOf(eventId: string): Instant | undefined {
-  if (!isUuid(eventId) || eventId[VERSION_AT] !== '7') return undefined
-  const ms = Number.parseInt(eventId.replace('-', '').slice(0, HEX_OF_TIME), 16)
-  return ms < Date.parse('9999-01-01T00:00:00Z') ? new Date(ms).toISOString() : undefined
 }

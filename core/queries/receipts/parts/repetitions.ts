@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { TOPICS } from '../../../../contract/log/topics.ts'
 import type { Database } from '../../../db/database.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
@@ -24,7 +24,8 @@ export interface Repetition {
 /** A dead letter, without its content. */
 export interface DeadReceipt {
   id: string
-  key: string
+  /** Of the event in Postgres; null where the record names none. */
+  key: string | null
   /** A code of docs/errors.md. */
   reason: string
   state: 'open' | 'replayed' | 'discarded'
@@ -55,16 +56,25 @@ export async function findDuplicates(
 }
 
 /** Newest first, at most REPETITIONS_MAX. */
-export async function findDeadLetters(
+export function findDeadLetters(
+  db: Database,
+  viewer: TenantViewer,
+  keys: readonly string[],
+): Promise<DeadReceipt[]> {
+  return readDeadLetters(db, viewer, sql`event_id = ANY (${keys}::uuid[])`)
+}
+
+/** @param condition on `dead_letter`; it has to find few rows by an index */
+export async function readDeadLetters(
   db: Database,
   { tenantId }: TenantViewer,
-  keys: readonly string[],
+  condition: RawBuilder<unknown>,
 ): Promise<DeadReceipt[]> {
   const { rows } = await sql<DeadReceipt>`
     SELECT dead_letter_id::text AS id, event_id AS key, reason, state, received_at AS "receivedAt", dead_at AS "deadAt",
            route AS format, request_id AS "requestId", partition, log_offset::text AS offset
       FROM dead_letter
-     WHERE tenant_id = ${tenantId} AND event_id = ANY (${keys}::uuid[]) AND topic = ${TOPICS.raw.name}
+     WHERE tenant_id = ${tenantId} AND ${condition} AND topic = ${TOPICS.raw.name}
      ORDER BY received_at DESC, dead_letter_id DESC LIMIT ${REPETITIONS_MAX}`.execute(db)
   return rows
 }
