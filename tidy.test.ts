@@ -73,6 +73,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core/proof',
     'core/worker',
   ],
+  'core/backup': ['contract', 'core/lib', 'core/db', 'core/identity/audit'],
   'core/queries': [
     'contract',
     'core/lib',

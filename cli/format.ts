@@ -17,3 +17,10 @@ export function formatSecond(time: string): string {
 export function formatSecondsSince(since: number): string {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`
 }
+
+/** `1.5 MB` */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
+}

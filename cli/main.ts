@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { type Config, readConfig } from '../core/config.ts'
 import { IdentityError } from '../core/identity/identity-error.ts'
 import { ROOT } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
+import { readVersion } from '../core/lib/version.ts'
 import { COMMANDS, type CreateCommand } from './registry/commands.ts'
 import { createTerminal } from './terminal.ts'
 
@@ -18,7 +19,7 @@ const terminal = createTerminal(config.colour, isCheckout ? undefined : 'node cl
 
 const program = new Command('sluice')
   .description('Sluice: event analytics that can prove its numbers.')
-  .version(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
+  .version(readVersion())
   .showHelpAfterError('Run "npm run sluice -- --help" for the commands.')
   .exitOverride()
 for (const create of await loadCommands(process.argv[2]))

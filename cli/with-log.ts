@@ -19,9 +19,17 @@ export async function withLog<T>(
   work: (access: LogAccess) => Promise<T>,
 ): Promise<T> {
   const databaseUrl = config.databaseUrl ?? requireRunningInstance(config).database_url
+  return withLogOf(config, databaseUrl, work)
+}
+
+/** The log of `npm start` is in its own Postgres, whatever the environment says. */
+export async function withLogOf<T>(
+  config: Config,
+  databaseUrl: string,
+  work: (access: LogAccess) => Promise<T>,
+): Promise<T> {
   const db = createDatabase(databaseUrl, { max: 2 })
   try {
-    // The log of `npm start` is in its own Postgres, whatever the environment says.
     const log = await openLog(config.databaseUrl ? config.log : { kind: 'postgres' }, databaseUrl)
     try {
       return await work({ db, log, databaseUrl })

@@ -50,14 +50,21 @@ export function createVerifyCommand(config: Config, terminal: Terminal): Command
 
 async function runVerify(config: Config, terminal: Terminal, options: Options): Promise<void> {
   try {
-    await withLog(config, async (access) => {
-      const report = await verifyOnce(terminal, access, options)
-      await printReport(terminal, access, report, options)
-      process.exitCode = exitCodeOf(report)
-    })
+    await withLog(config, (access) => verifyAndPrint(terminal, access, options))
   } catch (error) {
     throw Object.assign(error as Error, { exitCode: EXIT.notChecked })
   }
+}
+
+/** Sets the exit code. */
+export async function verifyAndPrint(
+  terminal: Terminal,
+  access: LogAccess,
+  options: Options,
+): Promise<void> {
+  const report = await verifyOnce(terminal, access, options)
+  await printReport(terminal, access, report, options)
+  process.exitCode = exitCodeOf(report)
 }
 
 function exitCodeOf({ clean, differences, moreDifferences }: VerifyReport): number | undefined {

@@ -28,6 +28,8 @@ export const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   replay: async () => (await import('../commands/replay.ts')).createReplayCommand,
   balance: async () => (await import('../proof/balance-command.ts')).createBalanceCommand,
   verify: async () => (await import('../proof/verify-command.ts')).createVerifyCommand,
+  backup: async () => (await import('../backup/backup-command.ts')).createBackupCommand,
+  restore: async () => (await import('../backup/restore-command.ts')).createRestoreCommand,
   'dead-letters': async () =>
     (await import('../dead-letters/dead-letters-command.ts')).createDeadLettersCommand,
   demo: async () => (await import('../commands/demo.ts')).createDemoCommand,

@@ -46,6 +46,8 @@ export const COMMAND_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'audit verify': 'audit.read',
   balance: 'pipeline.read',
   verify: 'pipeline.read',
+  backup: 'system.operate',
+  restore: 'system.operate',
   'dead-letters list': 'dead-letters.read',
   'dead-letters show': 'dead-letters.read',
   'dead-letters groups': 'dead-letters.read',

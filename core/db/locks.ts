@@ -29,6 +29,10 @@ export const LOCKS = {
   deadLetterJobs: { key: 0x51_01_d9 },
   /** Creating jobs of the workbench for a tenant: one at a time, so that their number stays bounded. */
   newDeadLetterJob: (tenantId: number) => ({ name: `dead-letter job ${tenantId}` }),
+  /** Taking a backup of this database: one process at a time. */
+  backup: { key: 0x51_01_da },
+  /** Restoring a backup into this database: one process at a time. */
+  restore: { key: 0x51_01_dc },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

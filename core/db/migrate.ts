@@ -16,18 +16,20 @@ export interface Migration {
   sha256: string
 }
 
-const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
+export const MIGRATIONS_FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
 const LOCK_WAIT = '60s'
 
 /**
  * @param onStep called before each migration that is applied
+ * @param through the last one to apply; the newest unless given
  * @returns what was applied now; empty when the database was up to date
  */
 export async function migrate(
   database: string | pg.Pool,
   onStep: (migration: Migration) => void = () => {},
-  folder: string = FOLDER,
+  folder: string = MIGRATIONS_FOLDER,
+  through = Number.POSITIVE_INFINITY,
 ): Promise<Migration[]> {
   const files = readMigrations(folder)
   return withClient(database, async (client) => {
@@ -37,7 +39,7 @@ export async function migrate(
       await client.query('RESET lock_timeout')
       const applied = await readApplied(client)
       checkHistory(applied, files)
-      const missing = files.slice(applied.length)
+      const missing = files.slice(applied.length).filter(({ number }) => number <= through)
       for (const migration of missing) {
         onStep(migration)
         await apply(client, migration)
@@ -51,11 +53,11 @@ export async function migrate(
   })
 }
 
-interface MigrationFile extends Migration {
+export interface MigrationFile extends Migration {
   sql: string
 }
 
-function readMigrations(folder: string): MigrationFile[] {
+export function readMigrations(folder: string): MigrationFile[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .sort()

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { createDayPartitions } from '../db/day-partitions.ts'
+import type { Partitions } from '../db/partitions.ts'
+import { partitionsOf } from '../db/tables/partitioned-tables.ts'
 import type { Logger } from '../lib/logger.ts'
 import { pause } from '../lib/pause.ts'
 import { type Log, OffsetOutOfRangeError } from '../log/log.ts'
@@ -197,7 +198,7 @@ async function checkRegularly(
   untilCounted: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const days = createDayPartitions({ pool, table: 'log_count_minute' })
+  const days = partitionsOf(pool, 'log_count_minute')
   const check = createBalanceCheck(pool, logger, untilCounted)
   while (!signal.aborted) {
     await foldAll(pool, days, signal)
@@ -206,11 +207,7 @@ async function checkRegularly(
   }
 }
 
-async function foldAll(
-  pool: pg.Pool,
-  days: ReturnType<typeof createDayPartitions>,
-  signal: AbortSignal,
-): Promise<void> {
+async function foldAll(pool: pg.Pool, days: Partitions, signal: AbortSignal): Promise<void> {
   for (let folded = 1; folded > 0 && !signal.aborted; ) {
     const client = await pool.connect()
     let broken: Error | undefined

@@ -51,6 +51,8 @@ export type AuditAction =
   | 'offsets.adopted'
   | 'numbers.repaired'
   | 'audit.expired'
+  | 'backup.created'
+  | 'backup.restored'
 
 /** What may be kept of an object for ever: settings, never a secret or the content of an event. */
 export type AuditedState = object

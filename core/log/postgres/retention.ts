@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
-import { createDayPartitions, dayTable } from '../../db/day-partitions.ts'
+import { dayTable } from '../../db/day-partitions.ts'
+import { partitionsOf } from '../../db/tables/partitioned-tables.ts'
 
 /** Days of `log_chunk`, by Postgres' clock. Any number of processes may maintain them concurrently. */
 export interface LogRetention {
@@ -22,7 +23,7 @@ export interface LogRetentionDeps {
  */
 export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault } = deps
-  const days = createDayPartitions({ pool, table: 'log_chunk' })
+  const days = partitionsOf(pool, 'log_chunk')
   return {
     createAhead: () => days.createAhead(),
     drop() {

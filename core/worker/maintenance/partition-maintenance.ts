@@ -2,14 +2,8 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { dayTable } from '../../db/day-partitions.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
-import {
-  createPartitions,
-  DAY_MS,
-  DAYS,
-  findExisting,
-  MONTHS,
-  readToday,
-} from '../../db/partitions.ts'
+import { DAY_MS, DAYS, findExisting, MONTHS, readToday } from '../../db/partitions.ts'
+import { partitionsOf } from '../../db/tables/partitioned-tables.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
 import type { SketchesOfDays } from '../sketches/schedule.ts'
@@ -80,45 +74,18 @@ export class MaintenanceError extends AggregateError {
   }
 }
 
-/**
- * Rows that are updated in place find room on their page, so that no index is touched. A batch of thousands of tenants
- * updates most rows of the current minute, and a tenth of those of a bucket (bench/README.md).
- */
-const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
-
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
   const { signal = new AbortController().signal } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  const days = createPartitions({
-    pool,
-    table: 'event',
-    unit: DAYS,
-    isCompact: true,
-    storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
-  })
+  const days = partitionsOf(pool, 'event')
   // Of days on which a request had a key.
-  const keys = createPartitions({ pool, table: 'event_idempotency', unit: DAYS })
-  const duplicates = createPartitions({ pool, table: 'event_duplicate', unit: MONTHS })
-  const outcomes = createPartitions({
-    pool,
-    table: 'outcome_minute',
-    unit: DAYS,
-    storage: FILL.outcomes,
-  })
+  const keys = partitionsOf(pool, 'event_idempotency')
+  const duplicates = partitionsOf(pool, 'event_duplicate')
+  const outcomes = partitionsOf(pool, 'outcome_minute')
   const folding = createOutcomeFolding(pool)
-  const rollups = createPartitions({
-    pool,
-    table: 'rollup_15m',
-    unit: MONTHS,
-    storage: FILL.rollups,
-  })
-  const metrics = createPartitions({
-    pool,
-    table: 'metric_rollup_15m',
-    unit: MONTHS,
-    storage: FILL.rollups,
-  })
+  const rollups = partitionsOf(pool, 'rollup_15m')
+  const metrics = partitionsOf(pool, 'metric_rollup_15m')
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
-import { createPartitions, MONTHS } from '../../db/partitions.ts'
+import { MONTHS } from '../../db/partitions.ts'
+import { partitionsOf } from '../../db/tables/partitioned-tables.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { deriveLongRollups } from '../long-rollups/derive-long-rollups.ts'
 import { deriveRange } from './derive-range.ts'
@@ -70,7 +71,7 @@ export function createSketchDerivation({
   eventsMax = 300_000,
   graceMs = 600_000,
 }: DerivationDeps): SketchDerivation {
-  const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
+  const months = partitionsOf(pool, 'sketch')
   const failing = createFailingTenants(logger)
   const failingLong = createFailingTenants(logger, 'hours and days of rollups')
 
