@@ -26,6 +26,7 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   'log_count_lease',
   'unaccounted_minute',
   'rollup_difference',
+  'verification_state',
   'balance_check',
   'verification',
   'verification_part',

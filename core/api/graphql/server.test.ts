@@ -222,7 +222,7 @@ describe('isolation of tenants', () => {
     expect(fields.filter((name) => !covered.has(name))).toEqual([
       ...['apiKeyUse', 'apiKeys', 'auditHead', 'auditLog', 'balance'],
       ...['deadLetter', 'deadLetterGroups', 'deadLetterJobs', 'eventSchema', 'eventSchemas'],
-      ...['freshness', 'invitations', 'members', 'pipeline', 'schemaDrift', 'sessions'],
+      ...['freshness', 'invitations', 'members', 'pipeline', 'receipts', 'schemaDrift', 'sessions'],
       ...['systemAuditHead', 'systemAuditLog', 'unaccountedIds', 'verification', 'viewer'],
     ])
   })

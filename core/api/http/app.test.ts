@@ -535,7 +535,7 @@ describe('serving the dashboard', () => {
     const html = { accept: 'text/html,application/xhtml+xml' }
     const page = await get('/overview/deep/link', { headers: html })
     expect([page.status, await page.text()]).toEqual([404, expect.stringContaining('<title>')])
-    for (const path of ['/healthz', '/api/v2/events', '/v1/unknown', '/pipeline']) {
+    for (const path of ['/healthz', '/api/v2/events', '/v1/unknown', '/nowhere']) {
       const response = await get(path)
       expect([response.status, await response.json()], path).toMatchObject([
         404,

@@ -8,11 +8,14 @@ import { sendProblem } from './problem.ts'
 export const DASHBOARD_PAGES: readonly string[] = [
   '/',
   '/explore',
+  '/pipeline',
+  '/search',
   '/keys',
   '/settings',
   '/settings/metrics',
   '/settings/members',
   '/settings/sessions',
+  '/settings/sign-in',
   '/settings/audit',
 ]
 
