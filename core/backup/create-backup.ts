@@ -151,7 +151,7 @@ async function copyPart(
   const compressed = new Meter(`writing ${source}`)
   const content = new PassThrough()
   const name = `${source}.copy.gz`
-  // The fastest level: rows of events shrink to a quarter with it, and to a fifth with the slowest.
+  // The fastest level: a backup should cost the disk more than the processor.
   await Promise.all([
     pipeline(copy, raw, createGzip({ level: 1 }), compressed, content),
     store.write(`${backupId}/${name}`, content),

@@ -85,7 +85,7 @@ export function addPipeline(builder: Builder): void {
       }),
       unaccounted: t.exposeFloat('unaccounted', {
         description:
-          'Events of the last month without an outcome, and outcomes without an event, as the regular comparison found them: 0 unless something is wrong. Of all tenants for the operator.',
+          'Events of the last month without an outcome, and outcomes without an event, as the regular comparison found them: 0 unless something is wrong. Of all tenants together.',
       }),
       otherLog: t.expose('otherLog', {
         type: otherLog,
