@@ -87,7 +87,7 @@ export function createCheckCommand(config: Config, terminal: Terminal): Command 
         if (result.violating > 0) process.exitCode = 1
         if (options.json) return terminal.printJson(result)
         for (const { pointer, detail, events } of result.violations)
-          terminal.print(`${pointer} ${detail}: ${formatCount(events)} events`)
+          terminal.printText(`${pointer} ${detail}: ${formatCount(events)} events`)
         terminal.print(
           `${formatCount(result.violating)} of the newest ${formatCount(result.checked)} events violate the schema.`,
         )

@@ -123,7 +123,7 @@ function createDriftCommand(config: Config, terminal: Terminal): Command {
         if (rows.length > 0) process.exitCode = 1
         if (options.json) return terminal.printJson(rows.map(driftToJson))
         if (rows.length === 0) return terminal.print('Nothing changed.')
-        for (const drift of rows) terminal.print(`${drift.name}: ${drift.message}`)
+        for (const drift of rows) terminal.printText(`${drift.name}: ${drift.message}`)
       }),
     )
 }

@@ -7,6 +7,8 @@ export const SCHEMA_LIMITS = {
   nodesMax: 500,
   listMax: 100,
   alternativesMax: 8,
+  /** Alternatives within alternatives, multiplied: as often at most a value is looked at. */
+  branchesMax: 16,
   /** Values and alternatives that are looked at for one event. */
   stepsMax: 10_000,
 } as const
@@ -85,7 +87,10 @@ export function compileSchemaText(text: string): CompiledSchema {
 
 export function compileSchema(document: unknown): CompiledSchema {
   try {
-    return { ok: true, schema: compileNode(document, { path: [], depth: 1, budget: { nodes: 0 } }) }
+    return {
+      ok: true,
+      schema: compileNode(document, { path: [], depth: 1, branches: 1, budget: { nodes: 0 } }),
+    }
   } catch (error) {
     if (error instanceof SchemaFault) return { ok: false, error: error.found }
     throw error
@@ -95,6 +100,8 @@ export function compileSchema(document: unknown): CompiledSchema {
 interface At {
   path: readonly (string | number)[]
   depth: number
+  /** Of all `anyOf` around it, multiplied. */
+  branches: number
   budget: { nodes: number }
 }
 
@@ -190,7 +197,14 @@ const KEYWORDS: Readonly<Record<string, Compile>> = {
     const alternatives = listOf(operand, at)
     if (alternatives.length < 1 || alternatives.length > SCHEMA_LIMITS.alternativesMax)
       throw invalid(at, `does not have 1 to ${SCHEMA_LIMITS.alternativesMax} schemas`)
-    node.anyOf = alternatives.map((each, i) => compileBelow(each, at, i))
+    const within = { ...at, branches: at.branches * alternatives.length }
+    if (within.branches > SCHEMA_LIMITS.branchesMax)
+      throw new SchemaFault(
+        at.path,
+        'SCHEMA_TOO_COMPLEX',
+        `has with those around it more than ${SCHEMA_LIMITS.branchesMax} alternatives`,
+      )
+    node.anyOf = alternatives.map((each, i) => compileBelow(each, within, i))
   },
   format(node, operand, at) {
     if (!(FORMATS as readonly unknown[]).includes(operand))

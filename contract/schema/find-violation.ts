@@ -71,6 +71,7 @@ function checkProperties(
   value: Record<string, unknown>,
   walk: Walk,
 ): string | undefined {
+  walk.steps += (required?.length ?? 0) >> 3
   for (const name of required ?? [])
     if (!Object.hasOwn(value, name)) {
       walk.path.push(name)

@@ -162,6 +162,7 @@ const FORGET_FORMER_CLUSTER = `
   UPDATE api_key SET changed_xid = NULL WHERE changed_xid IS NOT NULL;
   UPDATE finality SET pending_xid = NULL, pending_snapshot = NULL, pending_applied_through = NULL, published_snapshot = '1:1:';
   UPDATE log_lease SET worker_id = NULL;
+  UPDATE invitation SET revoked_at = now() WHERE accepted_at IS NULL AND revoked_at IS NULL;
   UPDATE rest_position SET instance_id = NULL, handed_offset = NULL, commits_at = NULL`
 
 /** What Postgres gets is what the checksum is of: a file that differs from it rolls all back. */

@@ -4,7 +4,7 @@ import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { isObject } from '../../contract/json/is-object.ts'
 import { findBadNumbers } from '../../contract/json/json.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { applyPatch, isWithin, type JsonPatch, PatchError } from './json-patch.ts'
+import { applyPatch, isDeep, isWithin, type JsonPatch, PatchError } from './json-patch.ts'
 
 /** What is stored of a dead letter and decides how it can be replayed. */
 export interface StoredDeadLetter {
@@ -95,7 +95,10 @@ export function readEventText({
   stamp,
 }: Omit<StoredDeadLetter, 'id'>): string | undefined {
   const payload = readPayload({ id: '', original, stamp })
-  return payload && JSON.stringify(payload.event, null, 2)
+  // Indentation grows with the square of the depth, and a patch refuses what is as deep.
+  if (!payload || isDeep(payload.event)) return undefined
+  const isSmall = payload.text.length <= LIMITS.eventBytesMax
+  return JSON.stringify(payload.event, null, isSmall ? 2 : undefined)
 }
 
 function readPayload({ original, stamp: stampText }: StoredDeadLetter): Payload | undefined {

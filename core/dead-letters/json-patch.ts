@@ -219,7 +219,7 @@ function isEqual(a: unknown, b: unknown): boolean {
 }
 
 /** Deeper than any event may be; JSON.stringify would fail on some. */
-function isDeep(value: unknown, depth = 0): boolean {
+export function isDeep(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null) return false
   return depth > DEPTH_MAX || Object.values(value).some((each) => isDeep(each, depth + 1))
 }

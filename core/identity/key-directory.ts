@@ -75,9 +75,10 @@ function keyRows(db: Database) {
     ])
 }
 
-/** Only of tenants that ever pinned one. */
+/** Only of keys that work, of tenants that ever pinned one. */
 const REJECTING_SCHEMAS = sql<KeyRecord['event_schemas']>`
-  CASE WHEN tenant.schemas_version > 0 THEN
+  CASE WHEN tenant.schemas_version > 0 AND api_key.revoked_at IS NULL
+        AND (api_key.expires_at IS NULL OR api_key.expires_at > now()) THEN
     (SELECT json_agg(json_build_object('name', s.name, 'version', s.version, 'schema', s.document) ORDER BY s.name)
        FROM event_schema s WHERE s.tenant_id = tenant.tenant_id AND s.retired_at IS NULL AND s.mode = 'reject') END`
 

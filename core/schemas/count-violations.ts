@@ -41,7 +41,12 @@ export function createViolationCounts(pool: pg.Pool): ViolationCounts {
   let held = new Map<string, Count>()
   return {
     add({ tenantId, name, version, pointer: exact, detail, receivedMs, keyId }) {
-      const pointer = exact.replace(/\/\d+(?=\/|$)/g, '/[]').slice(0, 256)
+      // Names in schemas may hold what Postgres stores in no text, and the end may cut a pair of code units.
+      const pointer = exact
+        .replace(/\/\d+(?=\/|$)/g, '/[]')
+        .replaceAll('\0', '')
+        .slice(0, 256)
+        .toWellFormed()
       const key = JSON.stringify([tenantId, name, version, pointer, detail])
       const known = held.get(key)
       if (known) {

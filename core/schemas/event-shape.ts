@@ -40,6 +40,11 @@ export interface EventShape {
   add(event: SampledEvent): void
 }
 
+/** How many more paths all shapes together may hold. */
+export interface PathBudget {
+  left: number
+}
+
 interface Node {
   path: string
   types: Map<ShapeType, SeenType>
@@ -54,7 +59,11 @@ export const ITEMS = '[]'
  * nothing else. However an event looks, it adds at most `pathsPerNameMax` entries, and no more than `valuesPerEventMax`
  * of its values are looked at.
  */
-export function createEventShape(tenantId: number, name: string): EventShape {
+export function createEventShape(
+  tenantId: number,
+  name: string,
+  budget: PathBudget = { left: SHAPE_LIMITS.heldPathsMax },
+): EventShape {
   const root: Node = { path: '', types: new Map(), members: undefined }
   const shape = { tenantId, name, events: 0, firstMs: Number.POSITIVE_INFINITY, lastMs: 0 }
   const entries: SeenType[] = []
@@ -68,6 +77,8 @@ export function createEventShape(tenantId: number, name: string): EventShape {
     const path = parent.path + pointerTo([key])
     if (path.length > SHAPE_LIMITS.pathCharsMax || nodes >= SHAPE_LIMITS.pathsPerNameMax)
       return undefined
+    if (budget.left <= 0) return undefined
+    budget.left--
     nodes++
     const node: Node = { path, types: new Map(), members: undefined }
     parent.members.set(key, node)

@@ -6,6 +6,7 @@ import { createTenant } from '../identity/tenants.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventSchema, eventSchemas } from '../queries/schemas/event-schemas.ts'
 import { schemaDrift } from '../queries/schemas/schema-drift.ts'
+import { createViolationCounts } from './count-violations.ts'
 import type { SampledEvent } from './event-shape.ts'
 import { createShapeLearner, type ShapeLearner } from './learn-shapes.ts'
 import { SHAPE_LIMITS } from './shape-limits.ts'
@@ -21,7 +22,9 @@ beforeAll(async () => {
   for (const tenant of ['shop', 'other']) await createTenant(db, { tenant })
   keyId = (await createKey(db, { tenant: 'shop', name: 'till', scopes: ['ingest'] })).keyId
   viewer = await tenantViewer(db, { kind: 'SESSION' }, 'shop')
-  nowMs = (await database.pool.query('SELECT now()')).rows[0].now.getTime() - 3_600_000
+  const hourAgo = (await database.pool.query('SELECT now()')).rows[0].now.getTime() - 3_600_000
+  // Postgres writes no zeros at the end of milliseconds.
+  nowMs = hourAgo - (hourAgo % 1_000) + 123
 })
 beforeEach(() => database.pool.query('TRUNCATE event_shape, event_shape_path'))
 afterAll(async () => {
@@ -171,4 +174,29 @@ test('what was not seen for a month is forgotten, and a flush that fails loses i
   await createShapeLearner(database.pool).flush()
   const { rows } = await eventSchemas(db, viewer, {})
   expect(rows.map(({ name, sampled }) => [name, sampled])).toEqual([['order', 3]])
+})
+
+test('a violation at a property whose name Postgres cannot store loses no other one', async () => {
+  const counts = createViolationCounts(database.pool)
+  const of = { tenantId: viewer.tenantId, name: 'order', version: 1, receivedMs: nowMs, keyId }
+  const pointers = ['/properties/price', '/properties/a\0b', `/${'x'.repeat(254)}😀`]
+  for (const pointer of pointers) counts.add({ ...of, pointer, detail: 'is missing' })
+  await counts.flush()
+  const { rows } = await database.pool.query(
+    'SELECT pointer FROM event_schema_violation ORDER BY length(pointer) DESC, pointer',
+  )
+  expect(rows.map(({ pointer }) => pointer)).toEqual([
+    `/${'x'.repeat(254)}\ufffd`,
+    '/properties/price',
+    '/properties/ab',
+  ])
+})
+
+test('names with many paths share what a worker holds between two flushes', async () => {
+  const learner = createShapeLearner(database.pool)
+  const wide = Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`p${i}`, i]))
+  for (let i = 0; i < 200; i++) learn(learner, 1, () => wide, { name: `wide ${i}` })
+  await learner.flush()
+  const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM event_shape_path')
+  expect(rows[0].n).toBe(SHAPE_LIMITS.heldPathsMax)
 })

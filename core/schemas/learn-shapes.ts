@@ -20,13 +20,14 @@ const FORGET_EVERY_MS = 3_600_000
 
 export function createShapeLearner(pool: pg.Pool): ShapeLearner {
   let held = new Map<string, EventShape>()
+  let budget = { left: SHAPE_LIMITS.heldPathsMax }
   let forgetAtMs = 0
 
   function shapeOf({ tenantId, name }: SampledEvent): EventShape | undefined {
     const key = `${tenantId} ${name}`
     const known = held.get(key)
     if (known || held.size >= SHAPE_LIMITS.heldNamesMax) return known
-    const shape = createEventShape(tenantId, name)
+    const shape = createEventShape(tenantId, name, budget)
     held.set(key, shape)
     return shape
   }
@@ -42,6 +43,7 @@ export function createShapeLearner(pool: pg.Pool): ShapeLearner {
     async flush() {
       const shapes = [...held.values()]
       held = new Map()
+      budget = { left: SHAPE_LIMITS.heldPathsMax }
       const forgets = performance.now() >= forgetAtMs
       if (shapes.length === 0 && !forgets) return
       await inLock(pool, LOCKS.eventShapes.key, async (client) => {

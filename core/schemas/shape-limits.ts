@@ -5,6 +5,8 @@ export const SHAPE_LIMITS = {
   flushMs: 10_000,
   /** Names of all tenants that a worker holds between two flushes. */
   heldNamesMax: 1_000,
+  /** And paths of all these names: what a flush sends is bounded. */
+  heldPathsMax: 20_000,
   namesPerTenantMax: 500,
   /** Each with one type; a path of two types counts twice. */
   pathsPerNameMax: 200,

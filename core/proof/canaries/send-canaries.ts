@@ -127,8 +127,11 @@ async function sendOne(
     ? appendToLog(log, key, canary, sentAt).catch((): Delivery => LOG_FAILED)
     : sendToEdge(edge, key.key, canary))
   const isVisible = delivery.kind === 'accepted' && (await awaitVisible(canary, sending, signal))
-  // What stops looking has found nothing out.
-  if (signal.aborted && !isVisible) return undefined
+  // What stops looking has found nothing out; the next sender would see it late.
+  if (signal.aborted && !isVisible) {
+    await execute('DELETE FROM canary WHERE canary_id = $1', [canary.id])
+    return undefined
+  }
   const isRedisAway = isRedisUp?.() === false || (isVisible && delivery.isRedisAway)
   const failing = isVisible
     ? isRedisAway

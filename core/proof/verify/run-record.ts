@@ -16,7 +16,7 @@ export interface FinishedReport
   extends Pick<VerifyReport, 'clean' | 'differences' | 'moreDifferences' | 'notChecked'> {}
 
 /** What is resumed after so long is begun again: what was clean then may not be now. */
-const RESUME_HOURS = 24
+const RESUME_HOURS = 12
 const RUNS_KEPT = 100
 
 export async function createRun(
@@ -31,6 +31,8 @@ export async function createRun(
         `SELECT verification_id AS id FROM verification
           WHERE finished_at IS NULL AND tenant_id = $1 AND arguments = $2::jsonb
             AND started_at > clock_timestamp() - interval '${RESUME_HOURS} hours'
+            AND verification_id > coalesce((SELECT max(verification_id) FROM verification
+                                             WHERE finished_at IS NOT NULL AND tenant_id = $1 AND arguments = $2::jsonb), 0)
           ORDER BY verification_id DESC LIMIT 1`,
         [tenantId, args],
       )
@@ -95,6 +97,10 @@ async function saveState(
        UPDATE verification_state SET finished_at = clock_timestamp(), is_clean = $2, differences = $3,
               through = CASE WHEN $4 THEN least(date_trunc('minute', (SELECT started_at FROM verification WHERE verification_id = $1)),
                                                 (SELECT min(b) FROM unnest($5::timestamptz[]) b)) END
+     ), gone AS (
+       -- The comparison of a single bucket may take too long, and then it would stay for ever.
+       DELETE FROM rollup_difference
+        WHERE $2 AND checked_at < (SELECT started_at FROM verification WHERE verification_id = $1)
      )
      SELECT pg_notify('${CHANNELS.changedBuckets}', '')`,
     [id, clean, differences.length + moreDifferences, isKnown, buckets],

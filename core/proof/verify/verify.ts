@@ -59,6 +59,7 @@ const CHECKS: Record<string, Check> = {
 }
 
 const STATEMENT_MS_MAX = 120_000
+const QUERY_MS_MORE = 20_000
 const CONCURRENCY = 2
 const DIFFERENCES_MAX = 1_000
 const STATEMENT_TIMEOUT = '57014'
@@ -108,7 +109,10 @@ async function settleAll(workers: Promise<void>[], queue: unknown[]): Promise<vo
 }
 
 export function createVerifyPool(
-  { databaseUrl }: Pick<VerifyOptions, 'databaseUrl'>,
+  {
+    databaseUrl,
+    statementMsMax = STATEMENT_MS_MAX,
+  }: Pick<VerifyOptions, 'databaseUrl' | 'statementMsMax'>,
   concurrency: number,
 ): pg.Pool {
   const pool = new pg.Pool({
@@ -117,6 +121,9 @@ export function createVerifyPool(
     max: concurrency + 1,
     connectionTimeoutMillis: 5_000,
     options: '-c timezone=UTC',
+    keepAlive: true,
+    // Postgres ends a statement before; this is for a server that is gone.
+    query_timeout: statementMsMax + QUERY_MS_MORE,
   })
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))

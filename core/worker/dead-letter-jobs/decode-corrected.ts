@@ -54,7 +54,7 @@ export function decodeCorrected(
     if ('row' in decoded) step.candidates.push(decoded)
     else
       step.outcomes.push({
-        ...{ id, cursor, code: decoded.code, detail: decoded.detail.slice(0, 200) },
+        ...{ id, cursor, code: decoded.code, detail: shorten(decoded.detail) },
         outcome: decoded.kind === 'refused' ? 'refused' : 'dead',
       })
   }
@@ -82,6 +82,9 @@ function decodeOne(
   if (decoded.kind === 'event') return { deadLetter, row: decoded.row }
   const { reason, detail } = decoded.deadLetter
   return row
-    ? { deadLetter, row, expired: { code: reason, detail } }
+    ? { deadLetter, row, expired: { code: reason, detail: shorten(detail) } }
     : { kind: 'invalid', code: reason, detail }
 }
+
+/** A detail names members of the event, which may hold what Postgres stores in no text; the end may cut a pair of code units. */
+const shorten = (detail: string) => detail.replaceAll('\0', '').slice(0, 200).toWellFormed()

@@ -123,3 +123,10 @@ export async function stopJob(execute: ExecuteQuery, job: OpenJob, error: string
     [job.id, error],
   )
 }
+
+/** After a step that failed: the jobs of others are next. */
+export async function postponeJob(execute: ExecuteQuery, job: OpenJob): Promise<void> {
+  await execute('UPDATE dead_letter_job SET stepped_at = clock_timestamp() WHERE job_id = $1', [
+    job.id,
+  ])
+}

@@ -73,6 +73,17 @@ test('a plan of a patch says what would be stored, and what cannot be patched', 
   })
 })
 
+test('what Postgres stores in no text may stand in the name of a property, and ends no job', async () => {
+  const properties = { [`${'x'.repeat(180)}${'😀'.repeat(20)}`]: 'a\0b' }
+  const original = { event: 'order', messageId: 'nul', properties }
+  await system.append([rejectedByEdge(original)])
+  await system.untilApplied()
+  const add = (path: string) => JSON.stringify([{ op: 'add', path, value: 'a\0b' }])
+  for (const path of ['/properties/a\0b', `/properties/${'x'.repeat(170)}${'😀'.repeat(20)}`])
+    expect(await workbench.run({ filter: {}, patch: add(path) })).toMatchObject({ state: 'done' })
+  await rows(`DELETE FROM dead_letter WHERE original LIKE '%nul%'::bytea`)
+})
+
 test('the same job is begun once, and no more than three are open', async () => {
   await stopWorker()
   const begin = (name: string) => workbench.begin({ filter: { name } })

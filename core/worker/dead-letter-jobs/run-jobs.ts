@@ -12,7 +12,7 @@ import { classifyFailure } from '../consume/failure.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import { findOldestDay } from '../replay/oldest-day.ts'
 import { decodeCorrected } from './decode-corrected.ts'
-import { findNextJob, type OpenJob, saveStep, stopJob } from './job.ts'
+import { findNextJob, type OpenJob, postponeJob, saveStep, stopJob } from './job.ts'
 import { planStep } from './plan-step.ts'
 import { readDeadLetters, readRules } from './read-dead-letters.ts'
 
@@ -59,19 +59,26 @@ export async function runDeadLetterJobs(deps: JobRunnerDeps, signal: AbortSignal
       const began = performance.now()
       if (job) await step(deps, { client, execute, job })
       failures = 0
-      await pause(performance.now() - began, signal)
+      await pause(job ? performance.now() - began : WORKBENCH_LIMITS.pollMs, signal)
     } catch (error) {
       await close()
       failures++
       logger.warn({ error: String(error), job: job?.id }, 'a dead-letter job failed, retrying')
-      if (job && failures >= FAILURES_MAX && classifyFailure(error) === 'unknown') {
-        await stopJob((text, values) => pool.query(text, values), job, 'INTERNAL').catch(() => {})
+      const execute: ExecuteQuery = (text, values) => pool.query(text, values)
+      if (job && failures >= FAILURES_MAX && !mayPass(error)) {
+        await stopJob(execute, job, 'INTERNAL').catch(() => {})
         failures = 0
-      }
+      } else if (job) await postponeJob(execute, job).catch(() => {})
       await pause(backoffMs(failures, { baseMs: 100, maxMs: WORKBENCH_LIMITS.retryMs }), signal)
     }
   }
   await close()
+}
+
+/** A statement that takes too long takes as long again. */
+function mayPass(error: unknown): boolean {
+  const isSlow = (error as { code?: unknown } | null)?.code === '57014'
+  return !isSlow && !['unknown', 'row'].includes(classifyFailure(error))
 }
 
 /** @returns undefined where another worker does the jobs */

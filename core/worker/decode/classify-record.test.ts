@@ -261,7 +261,9 @@ test('a batch is decoded in the order of the log, with one look-up of its tenant
   const asked: unknown[] = []
   const directory = createTenants(async (_, values) => {
     asked.push(...values)
-    return { rows: [{ tenant_id: 7, slug: 'default', event_age_max_s: AGE_MAX_S }] }
+    return {
+      rows: [{ tenant_id: 7, slug: 'default', event_age_max_s: AGE_MAX_S, schemas_version: 0 }],
+    }
   })
   const records = Array.from({ length: 450 }, (_, i) => {
     const { key, value } =

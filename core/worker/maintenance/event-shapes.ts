@@ -31,8 +31,9 @@ export function createEventShapes(pool: pg.Pool): EventShapes {
       flushEvery(
         SHAPE_LIMITS.flushMs,
         async () => {
-          await learner.flush()
-          await violations.flush()
+          const flushes = await Promise.allSettled([learner.flush(), violations.flush()])
+          const failed = flushes.find(({ status }) => status === 'rejected')
+          if (failed) throw (failed as PromiseRejectedResult).reason
         },
         (error) =>
           logger.warn({ error: String(error) }, 'storing the learned shapes of events failed'),

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { compileSchema } from '../../../../contract/schema/compile-schema.ts'
 import { ApiError } from '../../../lib/api-error.ts'
 import type {
   EventSchema,
@@ -220,11 +221,13 @@ function addPinRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): voi
   })
   app.post('/v1/schemas/:name/pin', async (c) => {
     const { mode, schema: sent } = await readBody(c, pinBody)
+    // Indentation grows with the square of the depth; what cannot be pinned gets none.
+    const indent = sent !== undefined && compileSchema(sent).ok ? 2 : undefined
     const { data } = await runOperation<{ one: EventSchemaDetails }>(c, PIN, {
       tenant: c.req.query('tenant'),
       name: c.req.param('name'),
       mode: mode.toUpperCase().replace('-', '_'),
-      ...(sent !== undefined && { document: JSON.stringify(sent, null, 2) }),
+      ...(sent !== undefined && { document: JSON.stringify(sent, null, indent) }),
       ...(c.req.header('if-match') !== undefined && { version: versionFor(c, undefined) }),
     })
     return respond(c, { row: toDetails(data.one) })

@@ -35,8 +35,10 @@ export interface RepairOutcome {
 
 /** Without the lock, as long as no batch is faster; with it none is. */
 const ATTEMPTS = { optimistic: 3, all: 5 }
-const isConflict = (error: unknown) =>
-  ['40001', '40P01'].includes((error as { code?: string }).code ?? '')
+const CONFLICTS = ['40001', '40P01', '55P03']
+const isConflict = (error: unknown) => CONFLICTS.includes((error as { code?: string }).code ?? '')
+/** While batches are held back: they wait for as long, and none for longer than its own time limit. */
+const HELD_LIMITS = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s';"
 
 /**
  * Recounts and replaces in one snapshot, in which each batch is whole or not there. A row that a batch changes meanwhile
@@ -70,7 +72,7 @@ function attemptRepair(
       .execute(async (tx) => {
         // Before the snapshot is taken. Days of events cannot be dropped from then on.
         await client.query(
-          `SET LOCAL jit = off; ${holdsBatches ? 'LOCK TABLE log_position IN SHARE ROW EXCLUSIVE MODE;' : ''}
+          `SET LOCAL jit = off; ${holdsBatches ? `${HELD_LIMITS} LOCK TABLE log_position IN SHARE ROW EXCLUSIVE MODE;` : ''}
            LOCK TABLE event IN ACCESS SHARE MODE`,
         )
         const outcome = await work(client)

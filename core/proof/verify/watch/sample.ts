@@ -32,6 +32,8 @@ export function createSampler(
 ): Sampler {
   /** Hours from this one on were compared; undefined: from the newest one on. */
   let sweptFrom: number | undefined
+  /** Of these hours. */
+  let isSweepWhole = true
 
   async function compare(range: MsRange): Promise<void> {
     const found = await findDifferences(pool, range, signal)
@@ -47,14 +49,21 @@ export function createSampler(
       )
   }
 
-  /** In smaller parts where a statement takes too long; a single bucket that does is left to the nightly recount. */
-  async function compareInTime(range: MsRange): Promise<void> {
+  /**
+   * In smaller parts where a statement takes too long.
+   * @returns false where a single bucket does: it is left to the nightly recount
+   */
+  async function compareInTime(range: MsRange): Promise<boolean> {
     signal.throwIfAborted()
     try {
       await compare(range)
+      return true
     } catch (error) {
       if ((error as { code?: unknown }).code !== STATEMENT_TIMEOUT) throw error
-      for (const part of halve(range) ?? []) await compareInTime(part)
+      const parts = halve(range)
+      let all = parts !== undefined
+      for (const part of parts ?? []) all = (await compareInTime(part)) && all
+      return all
     }
   }
 
@@ -67,7 +76,8 @@ export function createSampler(
       return next
     }
     sweptFrom = undefined
-    await pool.query('UPDATE verification_state SET swept_at = clock_timestamp()')
+    if (isSweepWhole) await pool.query('UPDATE verification_state SET swept_at = clock_timestamp()')
+    isSweepWhole = true
     return undefined
   }
 
@@ -81,9 +91,14 @@ export function createSampler(
       const { hour, recorded } = rows[0] as (typeof rows)[number]
       const newest = [hour, hour - 1]
       const next = await nextHour(hour - 1)
-      for (const each of new Set([...recorded, ...newest, ...(next === undefined ? [] : [next])]))
-        await compareInTime({ fromMs: each * HOUR_MS, toMs: (each + 1) * HOUR_MS })
-      await pool.query('UPDATE verification_state SET sampled_at = clock_timestamp()')
+      let isWhole = true
+      for (const each of new Set([...recorded, ...newest, ...(next === undefined ? [] : [next])])) {
+        const range = { fromMs: each * HOUR_MS, toMs: (each + 1) * HOUR_MS }
+        isWhole = (await compareInTime(range)) && isWhole
+      }
+      isSweepWhole &&= isWhole
+      // The age of the comparison grows where it takes too long: /metrics and /readyz show that.
+      if (isWhole) await pool.query('UPDATE verification_state SET sampled_at = clock_timestamp()')
     },
   }
 }

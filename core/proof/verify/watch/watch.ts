@@ -43,7 +43,7 @@ export function createVerificationWatch(deps: VerificationWatchDeps): Verificati
   const { logger } = deps
   return {
     async run(signal) {
-      const pool = createVerifyPool(deps, 2)
+      const pool = createVerifyPool({ ...deps, statementMsMax: NIGHTLY_STATEMENT_MS_MAX }, 2)
       try {
         while (!signal.aborted) {
           await watchWhileHeld(deps, pool, signal).catch((error) => {
@@ -106,7 +106,10 @@ async function sampleRegularly(
   while (!signal.aborted) {
     await holder.query('SELECT')
     const startedAt = performance.now()
-    if (isSampling) await sampler.step()
+    if (isSampling)
+      await sampler.step().catch((error) => {
+        if (!signal.aborted) logger.warn({ error: String(error) }, 'comparing rollups failed')
+      })
     await pause(Math.max(sampleMs, (performance.now() - startedAt) * pauseMultiple), signal)
   }
 }

@@ -56,8 +56,9 @@ export function addDeadLetterJobs(builder: Builder): void {
 const PATCH =
   'JSON Patch (RFC 6902) of the event, as JSON: at most 50 operations and 64 KiB. Without it events are read as they were sent, by the rules of now.'
 
-function writingDb({ identityDb, db }: RequestContext) {
-  return identityDb ?? db
+/** Limited for each sender: what waits there keeps nobody from signing in. */
+function writingDb({ peopleDb }: RequestContext) {
+  return peopleDb
 }
 
 async function begin(

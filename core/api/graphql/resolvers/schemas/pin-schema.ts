@@ -2,11 +2,15 @@ import { LIMITS } from '../../../../../contract/limits.ts'
 import { actorOf } from '../../../../identity/audit/actor-of.ts'
 import { ApiError, badInput } from '../../../../lib/api-error.ts'
 import { checkText } from '../../../../lib/check-text.ts'
+import { createTokenBuckets } from '../../../../lib/token-buckets.ts'
 import { type EventSchemaDetails, eventSchema } from '../../../../queries/schemas/event-schemas.ts'
 import { pinSchema, unpinSchema } from '../../../../schemas/pin-schema.ts'
 import type { SchemaMode } from '../../../../schemas/pinned-schemas.ts'
 import type { Builder } from '../../builder.ts'
 import { needs } from '../../permissions.ts'
+
+/** Each publishes the keys of the tenant again. */
+const CHANGES_PER_MINUTE = 30
 
 const VERSION = 'The pinned version that the change is for; null: none is pinned.'
 
@@ -15,6 +19,15 @@ export function addPinSchema(
   details: ReturnType<ReturnType<typeof builder.objectRef<EventSchemaDetails>>['implement']>,
   mode: ReturnType<typeof addSchemaMode>,
 ): void {
+  const attempts = createTokenBuckets({ perMinute: CHANGES_PER_MINUTE })
+  const takeChange = (tenant: string) => {
+    if (attempts.take(tenant)) return
+    throw new ApiError(
+      'TOO_MANY_ATTEMPTS',
+      `A tenant changes its schemas at most ${CHANGES_PER_MINUTE} times a minute.`,
+      { retryAfterSeconds: 1 },
+    )
+  }
   builder.mutationField('pinSchema', (t) =>
     t.field({
       ...needs('schemas.write'),
@@ -30,7 +43,8 @@ export function addPinSchema(
       },
       async resolve(_, { tenant, document, version, mode, ...args }, context, info) {
         const viewer = await context.tenant(tenant)
-        const db = context.identityDb ?? context.db
+        takeChange(viewer.tenant)
+        const db = context.peopleDb
         const name = readName(args.name)
         const read: typeof eventSchema = (_, ...rest) => eventSchema(db, ...rest)
         const [before] = (await context.run(read, viewer, { name }, info)).rows
@@ -55,8 +69,9 @@ export function addPinSchema(
       },
       async resolve(_, { tenant, name, version }, context) {
         const viewer = await context.tenant(tenant)
+        takeChange(viewer.tenant)
         const by = actorOf(context.viewer, context.sender)
-        const db = context.identityDb ?? context.db
+        const db = context.peopleDb
         await unpinSchema(db, viewer.tenantId, { name: readName(name), version }, by)
         return true
       },
