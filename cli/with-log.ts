@@ -22,7 +22,7 @@ export async function withLog<T>(
   return withLogOf(config, databaseUrl, work)
 }
 
-/** The log of `npm start` is in its own Postgres, whatever the environment says. */
+/** The log of `npm start` is in its own Postgres, whatever the environment names. */
 export async function withLogOf<T>(
   config: Config,
   databaseUrl: string,

@@ -48,7 +48,7 @@ test.each([
   [{ format: 'uuid' }, ['0192a1b2-0000-7000-8000-000000000001'], ['0192a1b2']],
   [{ format: 'email' }, ['a@b.de'], ['a@b', 'a b@c.de', '@b.de', `a@${'b.'.repeat(200)}de`]],
   [true, [1, null], []],
-])('%j accepts and refuses what draft 2020-12 says', (of, valid, invalid) => {
+])('%j accepts and refuses what draft 2020-12 does', (of, valid, invalid) => {
   for (const value of valid) expect(check(of, value), JSON.stringify(value)).toBeUndefined()
   for (const value of invalid)
     expect(check(of, value), JSON.stringify(value)).toMatch(/^\/properties/)

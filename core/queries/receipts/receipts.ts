@@ -19,7 +19,7 @@ export const RECEIPTS_MAX = 20
 export interface ReceiptsArgs {
   /** As the edge made it. */
   requestId?: string | null
-  /** Of both trust classes: whoever searches knows the key, and not what it came with. */
+  /** Of both trust classes: who searches knows the key, and not what it came with. */
   idempotencyKey?: string | null
 }
 

@@ -43,7 +43,7 @@ const HELD_LIMITS = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout 
 /**
  * Recounts and replaces in one snapshot, in which each batch is whole or not there. A row that a batch changes meanwhile
  * makes it fail with 40001, and it begins again. After some attempts it waits for the batches under way and holds back
- * the next ones: the lock is the first one that a batch takes, so neither can wait for the other in a ring. Whoever reads
+ * the next ones: the lock is the first one that a batch takes, so neither can wait for the other in a ring. A reader
  * sees a bucket, its hours, its sketches and its marks all before it or all after it.
  */
 export async function inRepairTransaction(
