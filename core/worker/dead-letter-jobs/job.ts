@@ -10,7 +10,6 @@ export interface OpenJob {
   tenant: string
   filter: DeadLetterFilter
   patch: string | null
-  patchHash: string | null
   author: JobAuthor
   lastId: string
   cursorAt: string
@@ -42,7 +41,7 @@ export interface DeadLetterOutcome extends JobExample {
 /** The one that waited for longest, so that tenants take turns. */
 export async function findNextJob(execute: ExecuteQuery): Promise<OpenJob | undefined> {
   const { rows } = await execute(
-    `SELECT j.job_id::text AS id, j.tenant_id AS "tenantId", t.slug AS tenant, j.filter, j.patch, j.patch_hash AS "patchHash",
+    `SELECT j.job_id::text AS id, j.tenant_id AS "tenantId", t.slug AS tenant, j.filter, j.patch,
             j.author, j.last_id::text AS "lastId", j.cursor_at::text AS "cursorAt", j.cursor_id::text AS "cursorId",
             j.processed::float8 AS processed, j.reasons, j.examples
        FROM dead_letter_job j JOIN tenant t USING (tenant_id) WHERE j.state IN ('queued', 'running')

@@ -10,7 +10,7 @@ import { needs } from '../../permissions.ts'
 
 export function addDeadLetterGroups(builder: Builder): void {
   const state = builder.enumType('DeadLetterGroupState', {
-    values: ['OPEN', 'ASSIGNED', 'RESOLVED'] as const,
+    values: ['OPEN', 'RESOLVED'] as const,
   })
   const spark = builder.enumType('DeadLetterSpark', { values: ['HOUR', 'DAY'] as const })
   const group = builder.objectRef<DeadLetterGroup>('DeadLetterGroup').implement({

@@ -46,7 +46,7 @@ export function addDeadLetterJobs(builder: Builder): void {
       async resolve(_, { tenant, id }, context) {
         const viewer = await context.tenant(tenant)
         const by = actorOf(context.viewer, context.sender)
-        await cancelJob(writingDb(context), viewer.tenantId, id, by)
+        await cancelJob(context.peopleDb, viewer.tenantId, id, by)
         return findJob(context, tenant, id)
       },
     }),
@@ -55,11 +55,6 @@ export function addDeadLetterJobs(builder: Builder): void {
 
 const PATCH =
   'JSON Patch (RFC 6902) of the event, as JSON: at most 50 operations and 64 KiB. Without it events are read as they were sent, by the rules of now.'
-
-/** Limited for each sender: what waits there keeps nobody from signing in. */
-function writingDb({ peopleDb }: RequestContext) {
-  return peopleDb
-}
 
 async function begin(
   context: RequestContext,
@@ -70,17 +65,17 @@ async function begin(
   const viewer = await context.tenant(tenant)
   const by = actorOf(context.viewer, context.sender)
   const wanted = { filter: readFilter(filter), patch }
-  const id = await createJob(writingDb(context), viewer.tenantId, wanted, by)
+  const id = await createJob(context.peopleDb, viewer.tenantId, wanted, by)
   return findJob(context, tenant, id)
 }
 
-/** On the connections that wrote it. */
+/** On the connections that wrote it: limited for each sender, so what waits there keeps nobody from signing in. */
 async function findJob(
   context: RequestContext,
   tenant: string | null | undefined,
   id: string,
 ): Promise<DeadLetterJob> {
-  const { rows } = await deadLetterJobs(writingDb(context), await context.tenant(tenant), { id })
+  const { rows } = await deadLetterJobs(context.peopleDb, await context.tenant(tenant), { id })
   if (!rows[0]) throw new ApiError('DEAD_LETTER_JOB_NOT_FOUND')
   return rows[0]
 }
